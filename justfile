@@ -1,0 +1,55 @@
+# Every task of the project, once. `./justw` lists them.
+
+root := justfile_directory()
+export PYTHONPATH := root / "libs" + ":" + root / "services" + ":" + root / "infra"
+bin := root / ".venv/bin"
+compile := "uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11"
+
+[private]
+default:
+    @{{ just_executable() }} --list --unsorted
+
+# Run the whole system in the foreground, on http://localhost:8000
+[group('run')]
+up: _venv
+    @exec {{ bin }}/python -m local.up
+
+# Forget all data of the system
+[group('run')]
+reset: _venv
+    @exec {{ bin }}/python -m local.reset
+
+# Run the tests: all, or those that pytest's arguments choose
+[group('develop')]
+[positional-arguments]
+test *arguments: _venv
+    @exec {{ bin }}/pytest "$@"
+
+# Check format, lint, types and the rules between packages
+[group('develop')]
+check: _venv
+    @{{ bin }}/ruff format --check --quiet .
+    @{{ bin }}/ruff check --quiet .
+    @{{ bin }}/mypy
+    @{{ bin }}/lint-imports
+
+# Format the code and mend what ruff can mend
+[group('develop')]
+fmt: _venv
+    @{{ bin }}/ruff format .
+    @{{ bin }}/ruff check --fix .
+
+# Pin every dependency again; `just lock --upgrade` moves to the newest versions
+[group('develop')]
+lock *arguments:
+    @{{ compile }} {{ arguments }} requirements.in -o requirements.txt
+    @{{ compile }} {{ arguments }} requirements-dev.in -o requirements-dev.txt
+    @{{ compile }} {{ arguments }} requirements-tools.in -o requirements-tools.txt
+
+# The stamp is a copy of what was installed, made last: an interrupted installation is done again.
+_venv:
+    @cmp -s requirements-dev.txt .venv/installed.txt || { \
+        echo "Installing the Python packages into .venv/ ..." >&2 && \
+        uv venv --quiet --clear --python "${PYTHON:->=3.11}" .venv && \
+        uv pip sync --quiet --python .venv requirements-dev.txt && \
+        cp requirements-dev.txt .venv/installed.txt; }
