@@ -1,0 +1,101 @@
+"""Child processes that never outlive their parent, and waiting for what they serve."""
+
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from local.errors import LocalError, tail
+
+POLL_SECONDS = 0.05
+STOP_SECONDS = 30.0
+UNIX_PATH_LIMIT = 100  # bytes; the kernel's own limit is 104 (macOS) or 108
+
+
+class Server(Protocol):
+    """A server that can be started on its own: by supervisor in `up`, by `running` in the tests."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def directory(self) -> Path: ...
+
+    def prepare(self) -> None:
+        """Make its files; does nothing when they are there already."""
+
+    def command(self) -> list[str]: ...
+
+    def is_ready(self) -> bool: ...
+
+
+def tethered(command: list[str]) -> list[str]:
+    """The command, sent SIGTERM by the kernel when the thread that started it ends, even by kill -9.
+
+    Only Linux offers this. Elsewhere an orphan stays, and the next `up` names the port that it holds.
+    """
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "TERM", "--", *command] if setpriv else command
+
+
+def wait_until(ready: Callable[[], bool], timeout: float, otherwise: Callable[[], str]) -> None:
+    """Poll until ready; after `timeout` seconds raise a LocalError with the sentence that `otherwise` makes."""
+    give_up_at = time.monotonic() + timeout
+    while not ready():
+        if time.monotonic() > give_up_at:
+            raise LocalError(otherwise())
+        time.sleep(POLL_SECONDS)
+
+
+@contextmanager
+def running(server: Server, timeout: float = 30.0) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run a server as a child of the calling thread, ready when the block is entered and gone when it is left."""
+    server.prepare()
+    log = server.directory / f"{server.name}.log"
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            tethered(server.command()), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+        )
+    try:
+        wait_until(lambda: _ready_or_ended(server, process), timeout, lambda: _not_ready(server, log))
+        if process.poll() is not None:
+            raise LocalError(_not_ready(server, log))
+        yield process
+    finally:
+        stop(process)
+
+
+def _ready_or_ended(server: Server, process: "subprocess.Popen[bytes]") -> bool:
+    return process.poll() is not None or server.is_ready()
+
+
+def _not_ready(server: Server, log: Path) -> str:
+    return f"{server.name} did not start; the end of {log}:{tail(log)}"
+
+
+def stop(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def free_port() -> int:
+    """A port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def unix_socket(directory: Path, name: str) -> Path:
+    path = directory.resolve() / name
+    if len(bytes(path)) > UNIX_PATH_LIMIT:
+        raise LocalError(f"The path {path} is too long for a socket: move the project to a shorter one.")
+    return path
