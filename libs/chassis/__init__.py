@@ -1,0 +1,1 @@
+"""Plumbing without business nouns, shared by all services."""

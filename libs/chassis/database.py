@@ -1,0 +1,119 @@
+"""Transactions on MySQL: the only place that commits.
+
+Work is a plain function of a connection. It runs in READ COMMITTED, is committed when it returns and rolled back when it
+raises. On a deadlock, a lock wait time-out or a lost connection the whole of it runs again, so **work must be safe to
+run twice**: the connection may die inside COMMIT, and then nobody knows whether the first run counted. In practice: look up
+by a unique key before inserting, and move rows only from the state they are expected in.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from typing import Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import Connection, create_engine, exc, text
+
+from chassis.problems import Unavailable
+
+log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+ATTEMPTS = 5
+RETRY_FOR_SECONDS = 5.0
+LOCK_WAIT_SECONDS = 2
+IO_TIMEOUT_SECONDS = 4
+IDLE_TIMEOUT_SECONDS = 10
+
+# Of a frozen client MySQL keeps the row locks until wait_timeout, 8 hours by default. 1205 must be shorter than the
+# read time-out: a lock wait that the client gives up on would go on in the server.
+SESSION = (
+    f"SET SESSION wait_timeout = {IDLE_TIMEOUT_SECONDS}, innodb_lock_wait_timeout = {LOCK_WAIT_SECONDS}, "
+    "time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO'"
+)
+
+DUPLICATE_KEY = 1062
+RETRIED = frozenset(
+    {
+        DUPLICATE_KEY,  # a twin committed first; the next run finds its row
+        1205,  # lock wait time-out: InnoDB undid the statement only, so the transaction must go
+        1213,  # deadlock
+        1020,  # MariaDB: record has changed since last read
+        1040,  # too many connections
+        1053,  # server shutdown in progress
+        1927,  # MariaDB: connection was killed
+        2002,
+        2003,  # can't connect
+        2006,
+        2013,  # server has gone away, lost connection: perhaps inside COMMIT
+        2014,  # out of sync after a broken read
+        4031,  # MySQL closed an idle connection
+    }
+)
+
+
+class Database:
+    """One pool of connections and as many threads, so a thread never waits for a connection."""
+
+    def __init__(self, url: str, *, connections: int = 4) -> None:
+        self._engine = create_engine(
+            url,
+            isolation_level="READ COMMITTED",
+            pool_size=connections,
+            max_overflow=0,
+            pool_pre_ping=True,
+            pool_use_lifo=True,
+            connect_args={
+                "init_command": SESSION,
+                "connect_timeout": 2,
+                "read_timeout": IO_TIMEOUT_SECONDS,
+                "write_timeout": IO_TIMEOUT_SECONDS,
+                "charset": "utf8mb4",
+            },
+        )
+        self._threads = ThreadPoolExecutor(connections, thread_name_prefix="database")
+
+    async def run(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """`transact` in a thread of the pool. Cancelling the caller doesn't stop the transaction."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, lambda: self.transact(work, *args, **kwargs))
+
+    def transact(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `work` in one transaction, again and whole if it must be. Raises Unavailable when the database is away."""
+        give_up_at = time.monotonic() + RETRY_FOR_SECONDS
+        for attempt in count(1):
+            try:
+                with self._engine.begin() as connection:
+                    return work(connection, *args, **kwargs)
+            except exc.DBAPIError as error:
+                if not _may_run_again(error):
+                    raise
+                name = getattr(work, "__name__", "work")
+                log.warning("transaction %s, try %d: %s", name, attempt, _reason(error))
+                if attempt == ATTEMPTS or time.monotonic() > give_up_at:
+                    raise Unavailable("The database is not available") from error
+            time.sleep(random.uniform(0.5, 1.0) * 0.02 * 2**attempt)  # noqa: S311 - jitter, no secret
+        raise AssertionError("unreachable")
+
+    async def ping(self) -> None:
+        await self.run(lambda connection: connection.execute(text("SELECT 1")).close())
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=True)
+        self._engine.dispose()
+
+
+def _may_run_again(error: exc.DBAPIError) -> bool:
+    code = error.orig.args[0] if error.orig is not None and error.orig.args else 0
+    if isinstance(error, exc.InterfaceError):
+        return True
+    return error.connection_invalidated or code in RETRIED
+
+
+def _reason(error: exc.DBAPIError) -> str:
+    return str(error.orig).splitlines()[0][:200]

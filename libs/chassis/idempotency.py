@@ -1,0 +1,86 @@
+"""`Idempotency-Key`: a repeated request gets the first one's answer."""
+
+import hashlib
+import re
+import uuid
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
+
+import orjson
+from fastapi import Depends, Request
+from pydantic import BaseModel
+from sqlalchemy import Column, Connection, LargeBinary, MetaData, Table, select, text
+from sqlalchemy.dialects.mysql import DATETIME, VARBINARY
+
+from chassis.database import Database
+from chassis.problems import Unprocessable
+
+Answer = TypeVar("Answer", bound=BaseModel)
+
+KEY_LENGTH = 255
+
+# Bytes, not characters: the default collation takes `Ab1` and `aB1` for one key.
+KeyColumn = VARBINARY(KEY_LENGTH)
+
+
+def _key_of(request: Request) -> str | None:
+    keys = request.headers.getlist("idempotency-key")
+    if not keys:
+        return None
+    if len(keys) > 1:
+        raise Unprocessable("Send one Idempotency-Key, not several")
+    if not re.fullmatch(f"[\\x20-\\x7e]{{1,{KEY_LENGTH}}}", keys[0]):
+        raise Unprocessable(f"An Idempotency-Key is 1 to {KEY_LENGTH} printable ASCII characters")
+    return keys[0]
+
+
+IdempotencyKey = Annotated[str | None, Depends(_key_of)]
+
+
+def fingerprint(*parts: Any) -> bytes:
+    """Tells requests apart: 32 bytes that are equal when the parts are. Parts are JSON values."""
+    return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS, default=str)).digest()
+
+
+def require_same(stored: bytes, given: bytes) -> None:
+    if stored != given:
+        raise Unprocessable("This Idempotency-Key was used with another request")
+
+
+def idempotency_table(metadata: MetaData) -> Table:
+    return Table(
+        "idempotency_keys",
+        metadata,
+        Column("request_key", KeyColumn, primary_key=True),
+        Column("fingerprint", LargeBinary(32), nullable=False),
+        Column("answer", LargeBinary(2**16), nullable=False),
+        Column("created_at", DATETIME(fsp=6), nullable=False, server_default=text("CURRENT_TIMESTAMP(6)")),
+    )
+
+
+async def once(
+    database: Database,
+    keys: Table,
+    key: str | None,
+    request: bytes,
+    answer: type[Answer],
+    work: Callable[[Connection], Answer],
+) -> Answer:
+    """The answer recorded for `key`, or that of `work`, recorded in the same commit.
+
+    Without a client's key it makes one up, so that work that can't tell whether it ran already may run again after a
+    lost COMMIT. A twin in another transaction makes the insert fail; that transaction runs again and finds the answer.
+    """
+    unique_key = (key or f"generated {uuid.uuid4()}").encode()
+
+    def recorded(connection: Connection) -> Answer:
+        found = connection.execute(select(keys).where(keys.c.request_key == unique_key)).one_or_none()
+        if found is not None:
+            require_same(found.fingerprint, request)
+            return answer.model_validate_json(found.answer)
+        result = work(connection)
+        row = {"request_key": unique_key, "fingerprint": request, "answer": result.model_dump_json().encode()}
+        connection.execute(keys.insert().values(row))
+        return result
+
+    return await database.run(recorded)

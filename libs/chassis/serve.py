@@ -1,0 +1,105 @@
+"""Running a process of a service: `python -m <service> <role>`, until SIGTERM, then draining.
+
+A client must not notice a restart. So on SIGTERM the process first stops accepting (replicas share the listening socket, or
+the next start finds the waiting connections in it), then answers on the connections it has with `Connection: close`, and
+ends when the last is closed. The gateway drops idle connections sooner than DRAIN_SECONDS, so none is cut with a request
+on its way.
+"""
+
+import argparse
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import Callable
+
+import uvicorn
+from fastapi import FastAPI
+from pydantic import ValidationError
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from chassis import logs
+
+DRAIN_SECONDS = 3.0
+KEEP_ALIVE_SECONDS = 75
+
+
+class _Draining:
+    """Tells clients to leave once `begun` is set."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.begun = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def close_after(message: Message) -> None:
+            if self.begun and message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"connection", b"close")]
+            await send(message)
+
+        await self.app(scope, receive, close_after)
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, draining: _Draining) -> None:
+        super().__init__(config)
+        self._draining = draining
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        self._draining.begun = True
+        give_up_at = asyncio.get_running_loop().time() + DRAIN_SECONDS
+        while self.server_state.connections and asyncio.get_running_loop().time() < give_up_at:
+            await asyncio.sleep(0.05)
+        await super().shutdown(sockets)
+
+
+def serve(app: FastAPI, *, host: str, port: int, fd: int | None) -> None:
+    """Serve until SIGTERM or SIGINT. `fd` is a listening socket that somebody else owns and shares."""
+    draining = _Draining(app)
+    config = uvicorn.Config(
+        draining,
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=10,
+        backlog=2048,
+    )
+    # Given as a number, uvicorn would take the socket for a Unix one and leave Nagle's delay on.
+    sockets = None if fd is None else [socket.socket(fileno=os.dup(fd))]
+    _Server(config, draining).run(sockets)
+
+
+def main(
+    service: str,
+    *,
+    migrate: Callable[[], None],
+    api: Callable[[], FastAPI],
+    worker: Callable[[], FastAPI] | None = None,
+    port: int,
+    worker_port: int = 0,
+) -> None:
+    """The command line of a service."""
+    apps = {"api": api} | ({"worker": worker} if worker else {})
+    parser = argparse.ArgumentParser(prog=f"python -m {service}")
+    parser.add_argument("role", choices=["migrate", *apps])
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int)
+    parser.add_argument("--fd", type=int, help="a listening socket to take over")
+    given = parser.parse_args()
+    logs.configure(f"{service}.{given.role}", os.environ.get("LOG_LEVEL", "INFO"))
+    try:
+        if given.role == "migrate":
+            migrate()
+            return
+        app = apps[given.role]()
+    except ValidationError as error:
+        missing = ", ".join(".".join(str(part) for part in e["loc"]).upper() for e in error.errors())
+        sys.exit(f"{service} {given.role} can't start: these settings are missing or wrong: {missing}")
+    default_port = port if given.role == "api" else worker_port
+    serve(app, host=given.host, port=given.port or default_port, fd=given.fd)

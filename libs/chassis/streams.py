@@ -1,0 +1,200 @@
+"""Reading a Redis stream for one consumer group: in batches, acknowledged last, healing by itself.
+
+FastStream reads. What it doesn't do is done here: the group is created at 0 before the first read (its own default would
+skip what was announced before the first start), entries are taken raw, so that one bad entry can't fail its batch, a
+subscriber that ended because its group vanished is started again, and entries of consumers that died are taken over.
+"""
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Generic, TypeVar
+
+from faststream import AckPolicy
+from faststream.redis import RedisBroker, StreamSub
+from faststream.redis.message import FAKE_CONSUMER, BatchStreamMessage, RedisBatchStreamMessage
+from redis import asyncio as redis
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from sqlalchemy import Table
+
+from chassis import dead_letters
+from chassis.database import Database
+from chassis.dead_letters import DeadLetter
+from chassis.loops import Loop
+from chassis.problems import Unavailable
+from contracts.events import UnreadableEvent
+from contracts.streams import PAYLOAD_FIELD, Stream
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 500
+BLOCK_MILLISECONDS = 1000  # below the client's 5 s socket time-out
+IDLE_BEFORE_TAKEOVER_MILLISECONDS = 15_000  # well above a batch's commit
+FORGET_CONSUMER_AFTER_MILLISECONDS = 3_600_000
+RETRY_SECONDS = 0.5
+
+Entry = tuple[bytes, dict[bytes, bytes]]
+E_ = TypeVar("E_")
+
+
+def connection_options() -> dict[str, Any]:
+    """With the client's defaults acknowledgements were lost over a Redis restart; with these none were."""
+    return {
+        "retry": Retry(ExponentialBackoff(cap=1, base=0.05), 10),
+        "retry_on_error": [RedisConnectionError, RedisTimeoutError],
+        "socket_connect_timeout": 2,
+    }
+
+
+def connect(url: str) -> redis.Redis:
+    return redis.Redis.from_url(url, **connection_options())
+
+
+async def ensure_group(client: redis.Redis, stream: str, group: str) -> None:
+    try:
+        await client.xgroup_create(stream, group, id="0", mkstream=True)
+    except ResponseError as error:
+        if "BUSYGROUP" not in str(error):
+            raise
+
+
+class Consumer(Generic[E_]):
+    """Hands the events of `stream` to `handle`, in lists, and acknowledges an entry when its event is dealt with.
+
+    `handle` returns when it has durably taken over all it was given, and may see an event again. While it raises
+    Unavailable the same list is tried again; if it raises anything else the list is halved, and an event that fails alone
+    becomes a dead letter, as does an entry that `read` finds unreadable.
+    """
+
+    def __init__(
+        self,
+        *,
+        broker: RedisBroker,
+        client: redis.Redis,
+        stream: Stream,
+        group: str,
+        read: Callable[[bytes], E_],
+        handle: Callable[[list[E_]], Awaitable[None]],
+        database: Database,
+        letters: Table,
+    ) -> None:
+        assert group in stream.groups, "a reader is named in contracts first"
+        self.stream = stream.name
+        self.group = group
+        self.name = uuid.uuid4().hex
+        self._client = client
+        self._read = read
+        self._handle = handle
+        self._database = database
+        self._letters = letters
+        self._broker = broker
+        self._subscriber = broker.subscriber(
+            stream=StreamSub(
+                stream.name,
+                group=group,
+                consumer=self.name,
+                batch=True,
+                max_records=AT_ONCE,
+                polling_interval=BLOCK_MILLISECONDS,
+            ),
+            parser=self._as_it_came,
+            decoder=_entries,
+            ack_policy=AckPolicy.MANUAL,
+        )
+        self._subscriber(self.deal_with)
+
+    @property
+    def running(self) -> bool:
+        """A ping would stay green after the group vanished; this does not."""
+        return bool(self._subscriber.running)
+
+    def loops(self) -> list[Loop]:
+        return [Loop(self._heal, 0.5), Loop(self._take_over_orphans, 5), Loop(self._forget_consumers, 600)]
+
+    async def stop(self) -> None:
+        await self._subscriber.stop()
+
+    async def _heal(self) -> None:
+        if self.running:
+            return
+        try:
+            await self._broker.connect()
+            await ensure_group(self._client, self.stream, self.group)
+            await self._subscriber.start()
+        except (RedisError, OSError, TimeoutError) as error:
+            raise Unavailable(f"Redis is not available: {error}") from error
+        log.info("reading stream %s as group %s", self.stream, self.group)
+
+    async def _take_over_orphans(self) -> bool:
+        """Entries that a consumer read and never acknowledged."""
+        try:
+            _, entries, *_ = await self._client.xautoclaim(
+                self.stream, self.group, self.name, IDLE_BEFORE_TAKEOVER_MILLISECONDS, count=AT_ONCE
+            )
+        except (RedisError, OSError) as error:
+            raise Unavailable(f"Redis is not available: {error}") from error
+        if entries:
+            log.warning("took over %d entries of stream %s that nobody acknowledged", len(entries), self.stream)
+            await self.deal_with(entries)
+        return len(entries) == AT_ONCE
+
+    async def _forget_consumers(self) -> None:
+        """Every boot reads under a new name; drop old names, but never one with pending entries: they would go with it."""
+        for consumer in await self._client.xinfo_consumers(self.stream, self.group):
+            if consumer["pending"] == 0 and consumer["idle"] > FORGET_CONSUMER_AFTER_MILLISECONDS:
+                await self._client.xgroup_delconsumer(self.stream, self.group, consumer["name"])
+
+    async def _as_it_came(self, message: BatchStreamMessage) -> RedisBatchStreamMessage:
+        """FastStream's own parser fails the whole batch on one body that isn't UTF-8."""
+        return RedisBatchStreamMessage(raw_message=message, body=b"", consumer=FAKE_CONSUMER, group=self.group)
+
+    async def deal_with(self, entries: Sequence[Entry]) -> None:
+        """Handle or bury each entry, then acknowledge them all in one call."""
+        events: list[tuple[Entry, E_]] = []
+        for entry in entries:
+            try:
+                events.append((entry, self._read(entry[1].get(PAYLOAD_FIELD, b""))))
+            except UnreadableEvent as error:
+                await self._bury(entry, f"unreadable: {error}")
+        await self._settle(events)
+        if entries:
+            await self._client.xack(self.stream, self.group, *[entry_id for entry_id, _ in entries])
+
+    async def _settle(self, events: list[tuple[Entry, E_]]) -> None:
+        while events:
+            try:
+                await self._handle([event for _, event in events])
+            except Unavailable as error:
+                log.warning("stream %s waits: %s", self.stream, error.detail)
+                await asyncio.sleep(RETRY_SECONDS)
+            except Exception as error:
+                if len(events) == 1:
+                    log.exception("entry %s of stream %s failed", events[0][0][0], self.stream)
+                    await self._bury(events[0][0], f"{type(error).__name__}: {error}")
+                    return
+                middle = len(events) // 2
+                await self._settle(events[:middle])
+                events = events[middle:]
+            else:
+                return
+
+    async def _bury(self, entry: Entry, reason: str) -> None:
+        letter = DeadLetter(self.stream, entry[0].decode(), entry[1], reason)
+        while True:
+            try:
+                await self._database.run(dead_letters.bury, self._letters, [letter])
+            except Unavailable:
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                log.error("entry %s of stream %s is a dead letter: %s", letter.entry_id, self.stream, reason)
+                return
+
+
+async def _entries(message: RedisBatchStreamMessage) -> list[Entry]:
+    raw = message.raw_message
+    return list(zip(raw["message_ids"], raw["data"], strict=True))

@@ -1,0 +1,183 @@
+"""The shape all our FastAPI apps share: strict JSON in, problem documents out, the same probes on every process."""
+
+import asyncio
+import hmac
+import json
+import re
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import AbstractAsyncContextManager
+from decimal import Decimal
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Path, Request, Response
+from fastapi.routing import APIRoute
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+
+from chassis import problems
+from chassis.metrics import Measured, exposition
+from chassis.problems import Unavailable, Unprocessable
+
+MAX_BODY_BYTES = 64 * 1024
+MAX_ID = 2**63 - 1
+CHECK_SECONDS = 2.0
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+Checks = Mapping[str, Callable[[], Awaitable[None]]]
+
+# Exact inside, a plain JSON number outside: up to 2**53 / 100 a float prints two places exactly.
+Money = Annotated[Decimal, PlainSerializer(float, return_type=float, when_used="json")]
+
+
+def whole_number(value: object) -> object:
+    """pydantic alone would take "1_0", " 1" and "1.0" for a number in a path or query."""
+    if isinstance(value, str) and not re.fullmatch("[0-9]{1,19}", value):
+        raise ValueError("must be a whole number")
+    return value
+
+
+def _exact(value: object) -> object:
+    """A JSON number arrives as int or Decimal, never as float; strict pydantic wants a Decimal."""
+    return Decimal(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _storable(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be blank")
+    if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+        raise ValueError("must not contain NUL or lone surrogates")
+    return value
+
+
+PathId = Annotated[int, BeforeValidator(whole_number), Path(ge=1, le=MAX_ID)]
+Price = Annotated[Decimal, BeforeValidator(_exact), Field(ge=0, le=Decimal("9999999.99"), decimal_places=2)]
+Text255 = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_storable)]
+
+
+class Body(BaseModel):
+    """A request body: exact types, no unknown fields, no NaN."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+
+class StrictRequest(Request):
+    async def json(self) -> Any:
+        body = await self.body()
+        if len(body) > MAX_BODY_BYTES:
+            raise HTTPException(413, f"The body is longer than {MAX_BODY_BYTES} bytes")
+        return strict_json(body)
+
+
+class StrictRoute(APIRoute):
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def strict(request: Request) -> Response:
+            _require_single_parameters(request)
+            if self.body_field is not None:
+                _require_json(request)
+            return await handle(StrictRequest(request.scope, request.receive))
+
+        return strict
+
+
+def _require_single_parameters(request: Request) -> None:
+    repeated = len(request.query_params.multi_items()) != len(request.query_params)
+    if repeated:
+        raise Unprocessable("A query parameter is given twice")
+
+
+def _require_json(request: Request) -> None:
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise HTTPException(415, "Send the body uncompressed")
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content_type != "application/json":
+        raise HTTPException(415, "Send the body as application/json")
+
+
+def strict_json(body: bytes) -> Any:
+    """UTF-8 only, no duplicate keys, no NaN, decimals exact. Raises JSONDecodeError or an HTTPException with status 400."""
+    try:
+        return json.loads(
+            body.decode(), object_pairs_hook=_no_duplicates, parse_float=_decimal, parse_constant=_no_constant
+        )
+    except UnicodeDecodeError as error:
+        raise HTTPException(400, "The body is not UTF-8") from error
+    except RecursionError as error:
+        raise HTTPException(400, "The body is nested too deeply") from error
+    except json.JSONDecodeError:
+        raise
+    except ValueError as error:  # int() refuses thousands of digits
+        raise HTTPException(400, str(error)) from error
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise HTTPException(400, "The body names a member twice")
+    return members
+
+
+def _decimal(literal: str) -> Decimal:
+    return Decimal(literal)
+
+
+def _no_constant(_name: str) -> float:
+    raise HTTPException(400, "NaN and Infinity are not JSON")
+
+
+def create_app(title: str, lifespan: Lifespan, checks: Checks) -> FastAPI:
+    """`checks` say what this process needs to do its work: each returns, or raises Unavailable with a sentence."""
+    app = FastAPI(title=title, lifespan=lifespan, redirect_slashes=False)
+    app.router.route_class = StrictRoute
+    app.add_middleware(Measured)
+    problems.install(app)
+    app.include_router(_probes(checks))
+    return app
+
+
+def _probes(checks: Checks) -> APIRouter:
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/livez")
+    async def livez() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @router.get("/readyz")
+    async def readyz() -> dict[str, str]:
+        await require_all(checks)
+        return {"status": "ready"}
+
+    @router.get("/metrics")
+    async def metrics() -> Response:
+        return exposition()
+
+    return router
+
+
+async def require_all(checks: Checks) -> None:
+    """Ask all at once, 2 s at most; raises Unavailable that names everything that is down."""
+    answers = await asyncio.gather(*(_complaint(check) for check in checks.values()))
+    down = {name: complaint for name, complaint in zip(checks, answers, strict=True) if complaint}
+    if down:
+        raise Unavailable("; ".join(f"{name}: {complaint}" for name, complaint in down.items()), down=down)
+
+
+async def _complaint(check: Callable[[], Awaitable[None]]) -> str | None:
+    try:
+        await asyncio.wait_for(check(), CHECK_SECONDS)
+    except TimeoutError:
+        return "no answer"
+    except Unavailable as error:
+        return error.detail
+    return None
+
+
+def private_router(token: str) -> APIRouter:
+    """Routes for the other services: never through the gateway, and only with the service token."""
+
+    def authorise(request: Request) -> None:
+        given = request.headers.get("authorization", "").encode("latin-1")
+        if not hmac.compare_digest(given, f"Bearer {token}".encode()):
+            raise HTTPException(401, "The service token is missing or wrong")
+
+    return APIRouter(prefix="/private", route_class=StrictRoute, dependencies=[Depends(authorise)])

@@ -1,0 +1,96 @@
+"""The events on the streams, and how to read one.
+
+An event is known by (type, order_id, revision): saying it again is saying the same. It evolves by adding fields with
+defaults; a change of meaning is a new `version`. `samples/` holds one stored JSON per version that must go on parsing.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+
+class Event(BaseModel):
+    """`revision` is the order's when the event was caused: a reader drops what is older than what it knows."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    version: Literal[1] = 1
+    order_id: int = Field(ge=1, lt=2**63)
+    revision: int = Field(ge=1, lt=2**31)
+
+
+class Item(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    product_id: int
+    quantity: int
+    unit_price: Decimal
+
+
+class Try(BaseModel):
+    """One run of the processing step. `ended_at` is None when its worker vanished or it still runs."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    number: int
+    worker: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    result: Literal["fulfilled", "failed", "lost", "cancelled"]
+    reason: str | None = None
+
+
+class Outcome(Event):
+    """What fulfilment decided, with how it came to it."""
+
+    taken_at: datetime | None = None
+    decided_at: datetime
+    tries: list[Try] = []
+
+
+class OrderPlaced(Event):
+    type: Literal["OrderPlaced"] = "OrderPlaced"
+    items: list[Item] = Field(min_length=1)
+    total: Decimal
+
+
+class OrderCancelled(Event):
+    """The client asks to cancel; whether it comes in time is fulfilment's to say."""
+
+    type: Literal["OrderCancelled"] = "OrderCancelled"
+
+
+class OrderFulfilled(Outcome):
+    type: Literal["OrderFulfilled"] = "OrderFulfilled"
+
+
+class FulfilmentFailed(Outcome):
+    type: Literal["FulfilmentFailed"] = "FulfilmentFailed"
+    reason: str
+
+
+class FulfilmentCancelled(Outcome):
+    type: Literal["FulfilmentCancelled"] = "FulfilmentCancelled"
+
+
+OrderingEvent = OrderPlaced | OrderCancelled
+FulfilmentEvent = OrderFulfilled | FulfilmentFailed | FulfilmentCancelled
+AnyEvent = OrderingEvent | FulfilmentEvent
+
+_adapter: TypeAdapter[AnyEvent] = TypeAdapter(Annotated[AnyEvent, Field(discriminator="type")])
+
+
+class UnreadableEvent(Exception):
+    """These bytes are no event that this version knows; the message says why, without echoing them."""
+
+
+def read(payload: bytes) -> AnyEvent:
+    """Parse one event, or raise UnreadableEvent."""
+    try:
+        return _adapter.validate_json(payload)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "payload"
+        raise UnreadableEvent(f"{where}: {first['msg']}") from None

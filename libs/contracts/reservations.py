@@ -1,0 +1,83 @@
+"""Ordering asks catalog, over HTTP: reserve stock for these orders; give the stock of these orders back.
+
+`POST /private/reservations` takes a `ReserveRequest` and answers a `ReserveAnswer`, its outcomes in the order asked.
+`POST /private/releases` takes a `ReleaseRequest` and answers a `ReleaseAnswer`.
+Both are idempotent by order id. Money is exact: decimals travel as strings. Readers ignore fields they don't know.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MAX_RESERVATIONS = 500
+
+
+class Message(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Line(Message):
+    product_id: int
+    quantity: int
+
+
+class Reservation(Message):
+    """All lines or none. Refused if the prices under lock don't add up to `expected_total`, when one is given."""
+
+    order_id: int
+    lines: list[Line]
+    expected_total: Decimal | None = None
+
+
+class Result(StrEnum):
+    HELD = "held"
+    INSUFFICIENT_STOCK = "insufficient_stock"
+    PRODUCT_NOT_FOUND = "product_not_found"
+    PRICE_CHANGED = "price_changed"
+    MISMATCH = "mismatch"  # this order id was reserved with other lines: an alarm, never stock
+    UNDECIDED = "undecided"  # catalog could not decide this one; ask again
+
+
+REFUSALS = frozenset({Result.INSUFFICIENT_STOCK, Result.PRODUCT_NOT_FOUND, Result.PRICE_CHANGED})
+
+
+class PricedLine(Line):
+    unit_price: Decimal
+
+
+class Shortage(Message):
+    product_id: int
+    requested: int
+    available: int
+
+
+class Outcome(Message):
+    """What catalog decided for an order, once; a repeat gets the same, `decided_at` included."""
+
+    order_id: int
+    result: Result
+    lines: list[PricedLine] = []
+    total: Decimal | None = None
+    shortages: list[Shortage] = []
+    missing: list[int] = []
+    decided_at: datetime | None = None
+
+
+class ReserveRequest(Message):
+    reservations: list[Reservation] = Field(min_length=1, max_length=MAX_RESERVATIONS)
+
+
+class ReserveAnswer(Message):
+    outcomes: list[Outcome]
+
+
+class ReleaseRequest(Message):
+    order_ids: list[int] = Field(min_length=1, max_length=MAX_RESERVATIONS)
+
+
+class ReleaseAnswer(Message):
+    """The orders that hold no stock any more, released now or before."""
+
+    released: list[int]

@@ -1,0 +1,4 @@
+from catalog import api, settings
+from chassis.serve import main
+
+main("catalog", migrate=settings.migrate, api=api.build, port=8101)

@@ -1,0 +1,134 @@
+"""Products: create, list, read, replace, delete, adjust; and what happened to a stock."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from pydantic import BaseModel
+from sqlalchemy import Connection, Row, bindparam, func, select
+
+from catalog.model import MAX_STOCK, MovementKind, products, stock_movements
+from catalog.reserve_stock import Movement, Shelf, lock, move
+from chassis.problems import Conflict, NotFound, PreconditionFailed, Problem
+from chassis.web import MAX_ID, Money
+
+
+class InsufficientStock(Problem):
+    """400: what is asked for is more than there is."""
+
+
+class Product(BaseModel):
+    id: int
+    name: str
+    price: Money
+    stock: int
+
+
+class Versioned(BaseModel):
+    """A product with the version that its ETag names."""
+
+    product: Product
+    version: int
+
+
+class StockMovement(BaseModel):
+    """`stock` is what the stock came to with this movement."""
+
+    id: int
+    kind: MovementKind
+    delta: int
+    stock: int
+    order_id: int | None
+    reason: str | None
+    created_at: datetime
+
+
+def create(connection: Connection, name: str, price: Decimal, stock: int) -> Versioned:
+    """The first stock is a movement too, so that stock is the sum of its movements from the start."""
+    inserted = connection.execute(products.insert().values(name=name, price=price, stock=0))
+    assert inserted.inserted_primary_key is not None
+    product_id = inserted.inserted_primary_key[0]
+    shelves = lock(connection, [product_id])
+    return _after(move(connection, shelves, [Movement(product_id, MovementKind.INITIAL, stock)])[product_id])
+
+
+def read(connection: Connection, product_ids: Sequence[int]) -> list[Versioned | NotFound]:
+    """In the order asked; NotFound stands where there is none."""
+    rows = {row.id: _versioned(row) for row in connection.execute(LIVING, {"ids": list(set(product_ids))})}
+    return [rows.get(id_) or NotFound("Product not found") for id_ in product_ids]
+
+
+LIVING = select(products).where(products.c.deleted_at.is_(None), products.c.id.in_(bindparam("ids", expanding=True)))
+
+
+def list_(connection: Connection, after: int, limit: int) -> list[Product]:
+    page = select(products).where(products.c.deleted_at.is_(None), products.c.id > after)
+    return [_versioned(row).product for row in connection.execute(page.order_by(products.c.id).limit(limit))]
+
+
+def replace(
+    connection: Connection, product_id: int, version: int | None, name: str, price: Decimal, stock: int
+) -> Versioned:
+    """Overwrite all fields, the stock by a movement of the difference. With `version`, only if it is still that one."""
+    shelves = _lock_living(connection, product_id)
+    shelf = shelves[product_id]
+    if version is not None and shelf.version != version:
+        raise PreconditionFailed("The product has changed since you read it")
+    connection.execute(products.update().where(products.c.id == product_id).values(name=name, price=price))
+    change = Movement(product_id, MovementKind.ADJUSTMENT, stock - shelf.stock, reason="replaced")
+    return _after(move(connection, shelves, [change])[product_id], name=name, price=price)
+
+
+def delete(connection: Connection, product_id: int) -> None:
+    """Soft: old orders name it. What they hold can still come back to it."""
+    _lock_living(connection, product_id)
+    gone = products.update().where(products.c.id == product_id)
+    connection.execute(gone.values(deleted_at=func.now(6), version=products.c.version + 1))
+
+
+def adjust(connection: Connection, product_id: int, delta: int, reason: str) -> Product:
+    """Restock or correct by a difference, so that nobody's change is overwritten."""
+    shelves = _lock_living(connection, product_id)
+    stock = shelves[product_id].stock
+    if stock + delta < 0:
+        shortage = {"product_id": product_id, "requested": -delta, "available": stock}
+        raise InsufficientStock("Insufficient stock", shortages=[shortage])
+    if stock + delta > MAX_STOCK:
+        raise Conflict(f"A stock can't be above {MAX_STOCK}")
+    change = Movement(product_id, MovementKind.ADJUSTMENT, delta, reason=reason)
+    return _after(move(connection, shelves, [change])[product_id]).product
+
+
+def movements(connection: Connection, product_id: int, before: int | None, limit: int) -> list[StockMovement]:
+    """Newest first. Those of a deleted product can still be read."""
+    if connection.execute(select(products.c.id).where(products.c.id == product_id)).one_or_none() is None:
+        raise NotFound("Product not found")
+    page = (
+        select(stock_movements)
+        .where(stock_movements.c.product_id == product_id, stock_movements.c.id < (before or MAX_ID))
+        .order_by(stock_movements.c.id.desc())
+        .limit(limit)
+    )
+    return [StockMovement.model_validate(row, from_attributes=True) for row in connection.execute(page)]
+
+
+def _lock_living(connection: Connection, product_id: int) -> dict[int, Shelf]:
+    shelves = lock(connection, [product_id])
+    if product_id not in shelves or shelves[product_id].deleted:
+        raise NotFound("Product not found")
+    return shelves
+
+
+def _after(shelf: Shelf, **changed: Any) -> Versioned:
+    return _versioned_from(
+        shelf.id, shelf.version, {"name": shelf.name, "price": shelf.price, "stock": shelf.stock} | changed
+    )
+
+
+def _versioned(row: Row[Any]) -> Versioned:
+    return _versioned_from(row.id, row.version, {"name": row.name, "price": row.price, "stock": row.stock})
+
+
+def _versioned_from(id_: int, version: int, fields: dict[str, Any]) -> Versioned:
+    return Versioned(product=Product(id=id_, **fields), version=version)

@@ -1,0 +1,84 @@
+"""Catalog's tables and limits."""
+
+from enum import StrEnum
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Numeric,
+    String,
+    Table,
+    text,
+)
+from sqlalchemy.dialects.mysql import DATETIME, LONGTEXT
+
+from chassis.idempotency import idempotency_table
+
+MAX_STOCK = 1_000_000_000
+NAME_LENGTH = 255
+REASON_LENGTH = 255
+
+metadata = MetaData()
+NOW = text("CURRENT_TIMESTAMP(6)")
+
+
+class MovementKind(StrEnum):
+    INITIAL = "initial"
+    ADJUSTMENT = "adjustment"
+    RESERVATION = "reservation"
+    RELEASE = "release"
+
+
+class ReservationState(StrEnum):
+    HELD = "held"
+    REFUSED = "refused"
+    RELEASED = "released"
+
+
+# A deleted product keeps its row: old orders name it. `version` changes with every change, stock included.
+products = Table(
+    "products",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=True),
+    Column("name", String(NAME_LENGTH), nullable=False),
+    Column("price", Numeric(9, 2), nullable=False),
+    Column("stock", BigInteger, nullable=False),
+    Column("version", Integer, nullable=False, server_default="1"),
+    Column("created_at", DATETIME(fsp=6), nullable=False, server_default=NOW),
+    Column("deleted_at", DATETIME(fsp=6)),
+    CheckConstraint("stock >= 0", name="stock_not_negative"),
+)
+
+# Every change of a stock, append only: `stock` is what it came to.
+stock_movements = Table(
+    "stock_movements",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=True),
+    Column("product_id", BigInteger, ForeignKey("products.id"), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("delta", BigInteger, nullable=False),
+    Column("stock", BigInteger, nullable=False),
+    Column("order_id", BigInteger),
+    Column("reason", String(REASON_LENGTH)),
+    Column("created_at", DATETIME(fsp=6), nullable=False, server_default=NOW),
+    Index("by_product", "product_id"),
+)
+
+# What was asked for an order and what was decided, both as they crossed the wire, so that a repeat is answered alike.
+reservations = Table(
+    "reservations",
+    metadata,
+    Column("order_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("state", String(16), nullable=False),
+    Column("request", LONGTEXT, nullable=False),
+    Column("outcome", JSON, nullable=False),
+    Column("released_at", DATETIME(fsp=6)),
+)
+
+idempotency_keys = idempotency_table(metadata)

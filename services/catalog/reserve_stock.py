@@ -1,0 +1,218 @@
+"""Stock: the only place that locks product rows and changes what they hold.
+
+Every change is: lock the rows by primary key in id order, decide, write stock and movements, in one transaction. One
+transaction serves many orders, each of which gets all its lines or none.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, bindparam, func, select, text
+
+from catalog.model import MovementKind, ReservationState, products, reservations, stock_movements
+from contracts.reservations import Outcome, PricedLine, Reservation, Result, Shortage
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """A product row while it is locked."""
+
+    id: int
+    name: str
+    price: Decimal
+    stock: int
+    version: int
+    deleted: bool
+
+
+@dataclass(frozen=True)
+class Movement:
+    product_id: int
+    kind: MovementKind
+    delta: int
+    order_id: int | None = None
+    reason: str | None = None
+
+
+def lock(connection: Connection, product_ids: Iterable[int]) -> dict[int, Shelf]:
+    """SELECT … FOR UPDATE, always in id order, whatever the caller's: two buyers of the same two products can't deadlock."""
+    ids = sorted(set(product_ids))
+    if not ids:
+        return {}
+    rows = connection.execute(LOCK, {"ids": ids})
+    return {
+        row.id: Shelf(row.id, row.name, row.price, row.stock, row.version, row.deleted_at is not None) for row in rows
+    }
+
+
+# ORDER BY alone doesn't set the order in which rows are locked, the access path does: hence the hint.
+LOCK = (
+    select(
+        products.c.id, products.c.name, products.c.price, products.c.stock, products.c.version, products.c.deleted_at
+    )
+    .where(products.c.id.in_(bindparam("ids", expanding=True)))
+    .order_by(products.c.id)
+    .with_hint(products, "FORCE INDEX (PRIMARY)")
+    .with_for_update()
+)
+
+
+def move(connection: Connection, shelves: Mapping[int, Shelf], movements: Sequence[Movement]) -> dict[int, Shelf]:
+    """Write movements and the stock they come to. `shelves` are locked; returns those moved, as they stand now."""
+    moved: dict[int, Shelf] = {}
+    rows: list[dict[str, Any]] = []
+    for movement in movements:
+        before = moved.get(movement.product_id) or shelves[movement.product_id]
+        after = replace(before, stock=before.stock + movement.delta)
+        moved[movement.product_id] = after
+        rows.append(
+            {
+                "product_id": movement.product_id,
+                "kind": movement.kind,
+                "delta": movement.delta,
+                "stock": after.stock,
+                "order_id": movement.order_id,
+                "reason": movement.reason,
+            }
+        )
+    if rows:
+        connection.execute(stock_movements.insert(), rows)
+        stocks = [[shelf.id, shelf.stock] for _, shelf in sorted(moved.items())]
+        connection.execute(WRITE_STOCK, {"stocks": orjson.dumps(stocks).decode()})
+    return {id_: replace(shelf, version=shelf.version + 1) for id_, shelf in moved.items()}
+
+
+# One statement of constant text for any number of products, written in the order they were locked in.
+WRITE_STOCK = text(
+    "UPDATE JSON_TABLE(:stocks, '$[*]' COLUMNS (id BIGINT PATH '$[0]', stock BIGINT PATH '$[1]')) AS moved "
+    "STRAIGHT_JOIN products ON products.id = moved.id "
+    "SET products.stock = moved.stock, products.version = products.version + 1"
+)
+
+
+def reserve(connection: Connection, wanted: Sequence[Reservation]) -> list[Outcome]:
+    """Decide each reservation once. Outcomes stand in the order asked; a repeat gets the recorded one.
+
+    Twins in two transactions both come to the insert; the later one fails there on the primary key, is rolled back whole
+    and runs again, and then finds its twin's outcome.
+    """
+    answers = _recorded(connection, wanted)
+    new = list({asked.order_id: asked for asked in reversed(wanted) if asked.order_id not in answers}.values())[::-1]
+    if new:
+        shelves = lock(connection, (line.product_id for asked in new for line in asked.lines))
+        decided = decide(new, shelves, now=connection.execute(select(func.now(6))).scalar_one())
+        _record(connection, new, decided, shelves)
+        answers |= {outcome.order_id: (_request(asked), outcome) for asked, outcome in zip(new, decided, strict=True)}
+    return [_answer(asked, *answers[asked.order_id]) for asked in wanted]
+
+
+def decide(wanted: Sequence[Reservation], shelves: Mapping[int, Shelf], now: datetime) -> list[Outcome]:
+    """First come, first served: what each order gets of what the ones before it left."""
+    left = {id_: shelf.stock for id_, shelf in shelves.items() if not shelf.deleted}
+    outcomes = []
+    for asked in wanted:
+        outcome = _decide_one(asked, shelves, left, now)
+        if outcome.result is Result.HELD:
+            for line in outcome.lines:
+                left[line.product_id] -= line.quantity
+        outcomes.append(outcome)
+    return outcomes
+
+
+def _decide_one(asked: Reservation, shelves: Mapping[int, Shelf], left: Mapping[int, int], now: datetime) -> Outcome:
+    def refuse(result: Result, **why: Any) -> Outcome:
+        return Outcome(order_id=asked.order_id, result=result, decided_at=now, **why)
+
+    missing = [line.product_id for line in asked.lines if line.product_id not in left]
+    if missing:
+        return refuse(Result.PRODUCT_NOT_FOUND, missing=missing)
+    lines = [
+        PricedLine(product_id=line.product_id, quantity=line.quantity, unit_price=shelves[line.product_id].price)
+        for line in asked.lines
+    ]
+    total = sum((line.unit_price * line.quantity for line in lines), Decimal(0))
+    if asked.expected_total is not None and asked.expected_total != total:
+        return refuse(Result.PRICE_CHANGED, lines=lines, total=total)
+    shortages = [
+        Shortage(product_id=line.product_id, requested=line.quantity, available=left[line.product_id])
+        for line in lines
+        if line.quantity > left[line.product_id]
+    ]
+    if shortages:
+        return refuse(Result.INSUFFICIENT_STOCK, shortages=shortages)
+    return Outcome(order_id=asked.order_id, result=Result.HELD, lines=lines, total=total, decided_at=now)
+
+
+def _record(
+    connection: Connection, wanted: Sequence[Reservation], outcomes: Sequence[Outcome], shelves: Mapping[int, Shelf]
+) -> None:
+    rows = [
+        {
+            "order_id": asked.order_id,
+            "state": ReservationState.HELD if outcome.result is Result.HELD else ReservationState.REFUSED,
+            "request": _request(asked),
+            "outcome": outcome.model_dump(mode="json"),
+        }
+        for asked, outcome in zip(wanted, outcomes, strict=True)
+    ]
+    connection.execute(reservations.insert(), rows)
+    taken = [
+        Movement(line.product_id, MovementKind.RESERVATION, -line.quantity, outcome.order_id)
+        for outcome in outcomes
+        if outcome.result is Result.HELD
+        for line in outcome.lines
+    ]
+    move(connection, shelves, taken)
+
+
+def _recorded(connection: Connection, wanted: Sequence[Reservation]) -> dict[int, tuple[str, Outcome]]:
+    found = connection.execute(RECORDED, {"ids": [asked.order_id for asked in wanted]})
+    return {row.order_id: (row.request, Outcome.model_validate(row.outcome)) for row in found}
+
+
+RECORDED = select(reservations.c.order_id, reservations.c.request, reservations.c.outcome).where(
+    reservations.c.order_id.in_(bindparam("ids", expanding=True))
+)
+
+
+def _request(asked: Reservation) -> str:
+    return asked.model_dump_json()
+
+
+def _answer(asked: Reservation, request: str, outcome: Outcome) -> Outcome:
+    if _request(asked) == request:
+        return outcome
+    log.error("order %d asks for other lines than were decided; nothing was changed", asked.order_id)
+    return Outcome(order_id=asked.order_id, result=Result.MISMATCH)
+
+
+def release(connection: Connection, order_ids: Sequence[int]) -> list[int]:
+    """Give back what these orders hold, once. Returns those that hold nothing any more, now or since before."""
+    asked = {"ids": sorted(set(order_ids))}
+    rows = connection.execute(HOLDERS, asked).all()
+    held = [row for row in rows if row.state == ReservationState.HELD]
+    returned = [
+        Movement(line.product_id, MovementKind.RELEASE, line.quantity, row.order_id)
+        for row in held
+        for line in Outcome.model_validate(row.outcome).lines
+    ]
+    move(connection, lock(connection, (movement.product_id for movement in returned)), returned)
+    if held:
+        gone = reservations.update().where(reservations.c.order_id.in_([row.order_id for row in held]))
+        connection.execute(gone.values(state=ReservationState.RELEASED, released_at=func.now(6)))
+    return [row.order_id for row in rows]
+
+
+HOLDERS = (
+    select(reservations.c.order_id, reservations.c.state, reservations.c.outcome)
+    .where(reservations.c.order_id.in_(bindparam("ids", expanding=True)))
+    .order_by(reservations.c.order_id)
+    .with_for_update()
+)
