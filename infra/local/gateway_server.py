@@ -1,0 +1,59 @@
+"""The gateway's nginx as a process of our own, with the configuration that compose uses."""
+
+import http.client
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.binaries import find
+
+CONFIGURATION = Path(__file__).parents[1] / "gateway"
+HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """`upstreams` says where the replicas of catalog, ordering and fulfilment are, each as host:port."""
+
+    directory: Path
+    port: int
+    upstreams: Mapping[str, Sequence[str]]
+    name: str = "gateway"
+
+    def prepare(self) -> None:
+        """Write the configuration anew: it is made from the repository's, and holds nothing of its own."""
+        place = self.directory / "place"
+        place.mkdir(parents=True, exist_ok=True)
+        for file in CONFIGURATION.glob("*.conf"):
+            shutil.copyfile(file, self.directory / file.name)
+        for service, addresses in self.upstreams.items():
+            servers = "".join(f"server {address} max_fails=0;\n" for address in addresses)
+            (place / f"{service}.conf").write_text(servers)
+        (place / "server.conf").write_text(f"listen {HOST}:{self.port} backlog=4096;\n")
+        (place / "http.conf").write_text(self._writable_places())
+
+    def _writable_places(self) -> str:
+        """Nginx makes these at its start; where its package wants them, only root may."""
+        kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        return "".join(f"{kind}_temp_path temp-{kind};\n" for kind in kinds)
+
+    def command(self) -> list[str]:
+        directory = str(self.directory.resolve())
+        start = f'daemon off; pid "{directory}/nginx.pid";'
+        return [find("nginx"), "-e", "stderr", "-p", directory, "-c", f"{directory}/nginx.conf", "-g", start]
+
+    def is_ready(self) -> bool:
+        return status_of(self.port, "/gateway/livez") == http.HTTPStatus.OK
+
+
+def status_of(port: int, path: str) -> int | None:
+    """The status of a GET; None when nobody answers."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=5)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
