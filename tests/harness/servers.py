@@ -1,0 +1,55 @@
+"""MySQL and Redis for the tests: containers when there is a Docker engine, private local processes when not.
+
+A test can't tell which. RUNTIME=local or RUNTIME=docker decides otherwise.
+"""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+from harness import containers, local_servers
+from harness.engine import Engine, MySQLServer, RedisServer
+
+
+def in_containers() -> bool:
+    """The choice. A Docker client without an engine behind it counts as no Docker."""
+    chosen = os.environ.get("RUNTIME", "")
+    assert chosen in {"", "docker", "local"}, f"RUNTIME is docker or local, not {chosen}"
+    return chosen == "docker" or (not chosen and _engine_answers())
+
+
+@cache
+def _engine_answers() -> bool:
+    try:
+        asked = subprocess.run(["docker", "version"], capture_output=True, check=False, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return asked.returncode == 0
+
+
+@contextmanager
+def mysql(directory: Path) -> Iterator[MySQLServer]:
+    """With our schemas and users in it."""
+    server = containers.mysql_server() if in_containers() else local_servers.mysql_server(directory / "mysql")
+    with _started(server.engine):
+        server.grant()
+        yield server
+
+
+@contextmanager
+def redis(directory: Path) -> Iterator[RedisServer]:
+    server = containers.redis_server() if in_containers() else local_servers.redis_server(directory / "redis")
+    with _started(server.engine):
+        yield server
+
+
+@contextmanager
+def _started(engine: Engine) -> Iterator[None]:
+    try:
+        engine.start()
+        yield
+    finally:
+        engine.remove()
