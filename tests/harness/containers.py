@@ -12,6 +12,7 @@ from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 
 from harness.engine import HOST, QUICK_MYSQL, MySQLServer, RedisServer, connect_as_root
+from local.gateway_server import Gateway
 from local.processes import free_port, wait_until
 from local.redis_server import Redis
 
@@ -96,3 +97,14 @@ def redis_server() -> RedisServer:
     )
     is_ready = Redis(Path(), port).is_ready
     return RedisServer(ContainerEngine(on_loopback(container, 6379, port), is_ready), port)
+
+
+def gateway(server: Gateway) -> ContainerEngine:
+    """nginx with the configuration it has as a local process. On the host's network, to reach processes on loopback."""
+    server.prepare()
+    container = DockerContainer("nginx:1-alpine").with_kwargs(network_mode="host")
+    container.with_copy_into_container(server.directory, "/gateway")
+    container.with_command(
+        ["nginx", "-e", "stderr", "-p", "/gateway", "-c", "/gateway/nginx.conf", "-g", "daemon off;"]
+    )
+    return ContainerEngine(container, server.is_ready)

@@ -9,6 +9,7 @@ from redis import Redis
 from harness import servers
 from harness.engine import MySQLServer, RedisServer
 from harness.schemas import Schema, Schemas
+from harness.system import System, running
 
 
 @pytest.fixture(scope="session")
@@ -62,3 +63,19 @@ def redis_url(redis_server: RedisServer) -> str:
     with Redis.from_url(redis_server.url) as client:
         client.flushall()
     return redis_server.url
+
+
+@pytest.fixture(scope="module")
+def system(schemas: Schemas, redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """The whole system, one of every process; the tests of a module share it."""
+    with running(schemas, redis_server, tmp_path_factory.mktemp("system")) as system:
+        yield system
+
+
+@pytest.fixture(scope="module")
+def twin_system(
+    schemas: Schemas, redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[System]:
+    """The whole system, two of every process."""
+    with running(schemas, redis_server, tmp_path_factory.mktemp("twins"), replicas=2) as system:
+        yield system
