@@ -6,8 +6,9 @@ import json
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Path, Request, Response
 from fastapi.routing import APIRoute
@@ -18,6 +19,7 @@ from chassis.metrics import Measured, exposition
 from chassis.problems import Unavailable, Unprocessable
 
 MAX_BODY_BYTES = 64 * 1024
+MAX_PRIVATE_BODY_BYTES = 4 * 1024 * 1024  # a batch of orders, each of many lines
 MAX_ID = 2**63 - 1
 CHECK_SECONDS = 2.0
 
@@ -26,6 +28,14 @@ Checks = Mapping[str, Callable[[], Awaitable[None]]]
 
 # Exact inside, a plain JSON number outside: up to 2**53 / 100 a float prints two places exactly.
 Money = Annotated[Decimal, PlainSerializer(float, return_type=float, when_used="json")]
+
+
+def _utc(value: datetime) -> datetime:
+    return value if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+# The database speaks UTC without saying so; outside, every time says it.
+UtcTime = Annotated[datetime, AfterValidator(_utc)]
 
 
 def whole_number(value: object) -> object:
@@ -50,6 +60,7 @@ def _storable(value: str) -> str:
 
 PathId = Annotated[int, BeforeValidator(whole_number), Path(ge=1, le=MAX_ID)]
 Price = Annotated[Decimal, BeforeValidator(_exact), Field(ge=0, le=Decimal("9999999.99"), decimal_places=2)]
+Amount = Annotated[Decimal, BeforeValidator(_exact), Field(ge=0, max_digits=16, decimal_places=2)]
 Text255 = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_storable)]
 
 
@@ -60,14 +71,22 @@ class Body(BaseModel):
 
 
 class StrictRequest(Request):
+    max_bytes: ClassVar = MAX_BODY_BYTES
+
     async def json(self) -> Any:
         body = await self.body()
-        if len(body) > MAX_BODY_BYTES:
-            raise HTTPException(413, f"The body is longer than {MAX_BODY_BYTES} bytes")
+        if len(body) > self.max_bytes:
+            raise HTTPException(413, f"The body is longer than {self.max_bytes} bytes")
         return strict_json(body)
 
 
+class PrivateRequest(StrictRequest):
+    max_bytes: ClassVar = MAX_PRIVATE_BODY_BYTES
+
+
 class StrictRoute(APIRoute):
+    request_class: ClassVar[type[StrictRequest]] = StrictRequest
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
 
@@ -75,9 +94,13 @@ class StrictRoute(APIRoute):
             _require_single_parameters(request)
             if self.body_field is not None:
                 _require_json(request)
-            return await handle(StrictRequest(request.scope, request.receive))
+            return await handle(self.request_class(request.scope, request.receive))
 
         return strict
+
+
+class PrivateRoute(StrictRoute):
+    request_class: ClassVar = PrivateRequest
 
 
 def _require_single_parameters(request: Request) -> None:
@@ -180,4 +203,4 @@ def private_router(token: str) -> APIRouter:
         if not hmac.compare_digest(given, f"Bearer {token}".encode()):
             raise HTTPException(401, "The service token is missing or wrong")
 
-    return APIRouter(prefix="/private", route_class=StrictRoute, dependencies=[Depends(authorise)])
+    return APIRouter(prefix="/private", route_class=PrivateRoute, dependencies=[Depends(authorise)])

@@ -1,17 +1,17 @@
-"""Catalog's HTTP API and its wiring."""
+"""Catalog's public HTTP API, and the wiring of the service."""
 
 import re
-import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, FastAPI, Header, Request, Response
-from pydantic import Field
+from fastapi import APIRouter, Depends, FastAPI, Header, Request, Response
+from pydantic import AfterValidator, BaseModel, Field
 from sqlalchemy import Connection
 
-from catalog import manage_products
-from catalog.manage_products import Product, Versioned
+from catalog import manage_products, private_api
+from catalog.manage_products import Deleted, Product, StockMovement, Versioned
 from catalog.model import MAX_STOCK, idempotency_keys
 from catalog.settings import Settings
 from chassis.database import Database
@@ -19,20 +19,11 @@ from chassis.gather import Gather
 from chassis.idempotency import IdempotencyKey, fingerprint, once
 from chassis.paging import PageQuery, link_next
 from chassis.problems import PreconditionFailed
-from chassis.web import Body, Price, Text255, create_app
+from chassis.web import Body, PathId, Price, StrictRoute, Text255, create_app
 
 PRODUCTS = "/api/v1/products"
 
-
-class ProductBody(Body):
-    name: Text255
-    price: Price
-    stock: Annotated[int, Field(ge=0, le=MAX_STOCK)]
-
-
-class AdjustmentBody(Body):
-    delta: Annotated[int, Field(ge=-MAX_STOCK, le=MAX_STOCK)]
-    reason: Text255
+Answer = TypeVar("Answer", bound=BaseModel)
 
 
 def build(settings: Settings | None = None) -> FastAPI:
@@ -45,44 +36,106 @@ def build(settings: Settings | None = None) -> FastAPI:
         database.close()
 
     app = create_app("catalog", lifespan, {"database": database.ping})
-    app.include_router(_products(database))
-    app.include_router(_private(database, settings.service_token))
+    app.include_router(_reads(database))
+    app.include_router(_writes(database))
+    app.include_router(private_api.routes(database, settings.service_token))
     return app
 
 
-def _if_match(if_match: Annotated[str | None, Header()] = None) -> int | None:
+def _not_zero(value: int) -> int:
+    if value == 0:
+        raise ValueError("must not be 0")
+    return value
+
+
+class ProductBody(Body):
+    name: Text255
+    price: Price
+    stock: Annotated[int, Field(ge=0, le=MAX_STOCK)]
+
+
+class AdjustmentBody(Body):
+    delta: Annotated[int, Field(ge=-MAX_STOCK, le=MAX_STOCK), AfterValidator(_not_zero)]
+    reason: Text255
+
+
+def _version(if_match: Annotated[str | None, Header()] = None) -> int | None:
     """The version that a PUT insists on, None for any. An ETag that isn't ours matches nothing."""
     if if_match is None or if_match.strip() == "*":
         return None
-    ours = re.fullmatch(r'"([0-9]{1,10})"', if_match.strip())
+    ours = re.fullmatch('"([0-9]{1,19})"', if_match.strip())
     if ours is None:
-        raise PreconditionFailed("The product has changed since you read it")
+        raise PreconditionFailed(manage_products.STALE)
     return int(ours[1])
 
 
-def _products(database: Database) -> APIRouter:
-    router = APIRouter(prefix=PRODUCTS, tags=["products"])
-    read: Gather[int, Versioned] = Gather(lambda ids: database.run(manage_products.read, ids))
+ExpectedVersion = Annotated[int | None, Depends(_version)]
 
-    async def write(key: str | None, request: list[Any], work: Any, *args: Any) -> dict[str, Any]:
-        """Run a change once, although the connection may die in its COMMIT: even without a client's key it has one."""
 
-        def change(connection: Connection) -> dict[str, Any]:
-            return once(connection, idempotency_keys, unique_key, fingerprint(request), lambda: work(connection, *args))
+def _with_etag(response: Response, found: Versioned) -> Product:
+    response.headers["ETag"] = f'"{found.version}"'
+    return found.product
 
-        unique_key = key or f"generated:{uuid.uuid4()}"
-        return await database.run(change)
 
-    @router.post("", status_code=201, response_model=Product)
-    async def create(body: ProductBody, key: IdempotencyKey, response: Response) -> Any:
-        product = await write(key, ["create", body.model_dump()], _create, body)
-        response.headers["Location"] = f"{PRODUCTS}/{product['id']}"
-        return product
+def _reads(database: Database) -> APIRouter:
+    router = APIRouter(prefix=PRODUCTS, tags=["products"], route_class=StrictRoute)
+    one: Gather[int, Versioned] = Gather(lambda ids: database.run(manage_products.read, ids))
 
     @router.get("")
     async def list_(request: Request, response: Response, page: PageQuery) -> list[Product]:
         found = await database.run(manage_products.list_, page.after or 0, page.limit)
         link_next(request, response, page, found)
         return found
+
+    @router.get("/{product_id}")
+    async def read(product_id: PathId, response: Response) -> Product:
+        return _with_etag(response, await one(product_id))
+
+    @router.get("/{product_id}/stock-movements")
+    async def movements(
+        request: Request, response: Response, product_id: PathId, page: PageQuery
+    ) -> list[StockMovement]:
+        found = await database.run(manage_products.movements, product_id, page.after, page.limit)
+        link_next(request, response, page, found)
+        return found
+
+    return router
+
+
+def _writes(database: Database) -> APIRouter:
+    router = APIRouter(prefix=PRODUCTS, tags=["products"], route_class=StrictRoute)
+
+    async def write(
+        key: str | None, request: list[Any], answer: type[Answer], work: Callable[[Connection], Answer]
+    ) -> Answer:
+        return await once(database, idempotency_keys, key, fingerprint(*request), answer, work)
+
+    @router.post("", status_code=201)
+    async def create(body: ProductBody, key: IdempotencyKey, response: Response) -> Product:
+        work = partial(manage_products.create, name=body.name, price=body.price, stock=body.stock)
+        created = await write(key, ["create", body.model_dump()], Versioned, work)
+        response.headers["Location"] = f"{PRODUCTS}/{created.product.id}"
+        return _with_etag(response, created)
+
+    @router.put("/{product_id}")
+    async def replace(
+        product_id: PathId, body: ProductBody, version: ExpectedVersion, key: IdempotencyKey, response: Response
+    ) -> Product:
+        name, price, stock = body.name, body.price, body.stock
+        work = partial(
+            manage_products.replace, product_id=product_id, version=version, name=name, price=price, stock=stock
+        )
+        replaced = await write(key, ["replace", product_id, version, body.model_dump()], Versioned, work)
+        return _with_etag(response, replaced)
+
+    @router.delete("/{product_id}")
+    async def delete(product_id: PathId, key: IdempotencyKey) -> Deleted:
+        work = partial(manage_products.delete, product_id=product_id)
+        return await write(key, ["delete", product_id], Deleted, work)
+
+    @router.post("/{product_id}/stock-adjustments", status_code=201)
+    async def adjust(product_id: PathId, body: AdjustmentBody, key: IdempotencyKey) -> StockMovement:
+        work = partial(manage_products.adjust, product_id=product_id, delta=body.delta, reason=body.reason)
+        return await write(key, ["adjust", product_id, body.model_dump()], StockMovement, work)
 
     return router

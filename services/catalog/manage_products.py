@@ -1,7 +1,6 @@
 """Products: create, list, read, replace, delete, adjust; and what happened to a stock."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +10,9 @@ from sqlalchemy import Connection, Row, bindparam, func, select
 from catalog.model import MAX_STOCK, MovementKind, products, stock_movements
 from catalog.reserve_stock import Movement, Shelf, lock, move
 from chassis.problems import Conflict, NotFound, PreconditionFailed, Problem
-from chassis.web import MAX_ID, Money
+from chassis.web import MAX_ID, Money, UtcTime
+
+STALE = "The product has changed since you read it"
 
 
 class InsufficientStock(Problem):
@@ -32,16 +33,21 @@ class Versioned(BaseModel):
     version: int
 
 
+class Deleted(BaseModel):
+    message: str = "Product deleted"
+
+
 class StockMovement(BaseModel):
     """`stock` is what the stock came to with this movement."""
 
     id: int
+    product_id: int
     kind: MovementKind
     delta: int
     stock: int
     order_id: int | None
     reason: str | None
-    created_at: datetime
+    created_at: UtcTime
 
 
 def create(connection: Connection, name: str, price: Decimal, stock: int) -> Versioned:
@@ -49,8 +55,8 @@ def create(connection: Connection, name: str, price: Decimal, stock: int) -> Ver
     inserted = connection.execute(products.insert().values(name=name, price=price, stock=0))
     assert inserted.inserted_primary_key is not None
     product_id = inserted.inserted_primary_key[0]
-    shelves = lock(connection, [product_id])
-    return _after(move(connection, shelves, [Movement(product_id, MovementKind.INITIAL, stock)])[product_id])
+    move(connection, lock(connection, [product_id]), [Movement(product_id, MovementKind.INITIAL, stock)])
+    return _stored(connection, product_id)
 
 
 def read(connection: Connection, product_ids: Sequence[int]) -> list[Versioned | NotFound]:
@@ -74,20 +80,24 @@ def replace(
     shelves = _lock_living(connection, product_id)
     shelf = shelves[product_id]
     if version is not None and shelf.version != version:
-        raise PreconditionFailed("The product has changed since you read it")
-    connection.execute(products.update().where(products.c.id == product_id).values(name=name, price=price))
-    change = Movement(product_id, MovementKind.ADJUSTMENT, stock - shelf.stock, reason="replaced")
-    return _after(move(connection, shelves, [change])[product_id], name=name, price=price)
+        raise PreconditionFailed(STALE)
+    changed = {"name": name, "price": price, "version": products.c.version + 1}
+    connection.execute(products.update().where(products.c.id == product_id).values(changed))
+    if stock != shelf.stock:
+        change = Movement(product_id, MovementKind.ADJUSTMENT, stock - shelf.stock, reason="replaced")
+        move(connection, shelves, [change])
+    return _stored(connection, product_id)
 
 
-def delete(connection: Connection, product_id: int) -> None:
+def delete(connection: Connection, product_id: int) -> Deleted:
     """Soft: old orders name it. What they hold can still come back to it."""
     _lock_living(connection, product_id)
     gone = products.update().where(products.c.id == product_id)
     connection.execute(gone.values(deleted_at=func.now(6), version=products.c.version + 1))
+    return Deleted()
 
 
-def adjust(connection: Connection, product_id: int, delta: int, reason: str) -> Product:
+def adjust(connection: Connection, product_id: int, delta: int, reason: str) -> StockMovement:
     """Restock or correct by a difference, so that nobody's change is overwritten."""
     shelves = _lock_living(connection, product_id)
     stock = shelves[product_id].stock
@@ -96,8 +106,8 @@ def adjust(connection: Connection, product_id: int, delta: int, reason: str) -> 
         raise InsufficientStock("Insufficient stock", shortages=[shortage])
     if stock + delta > MAX_STOCK:
         raise Conflict(f"A stock can't be above {MAX_STOCK}")
-    change = Movement(product_id, MovementKind.ADJUSTMENT, delta, reason=reason)
-    return _after(move(connection, shelves, [change])[product_id]).product
+    move(connection, shelves, [Movement(product_id, MovementKind.ADJUSTMENT, delta, reason=reason)])
+    return movements(connection, product_id, None, 1)[0]  # under the lock the newest is ours
 
 
 def movements(connection: Connection, product_id: int, before: int | None, limit: int) -> list[StockMovement]:
@@ -120,15 +130,10 @@ def _lock_living(connection: Connection, product_id: int) -> dict[int, Shelf]:
     return shelves
 
 
-def _after(shelf: Shelf, **changed: Any) -> Versioned:
-    return _versioned_from(
-        shelf.id, shelf.version, {"name": shelf.name, "price": shelf.price, "stock": shelf.stock} | changed
-    )
+def _stored(connection: Connection, product_id: int) -> Versioned:
+    """Answers tell what the database holds, not what it was sent."""
+    return _versioned(connection.execute(LIVING, {"ids": [product_id]}).one())
 
 
 def _versioned(row: Row[Any]) -> Versioned:
-    return _versioned_from(row.id, row.version, {"name": row.name, "price": row.price, "stock": row.stock})
-
-
-def _versioned_from(id_: int, version: int, fields: dict[str, Any]) -> Versioned:
-    return Versioned(product=Product(id=id_, **fields), version=version)
+    return Versioned(product=Product.model_validate(row, from_attributes=True), version=row.version)

@@ -3,13 +3,11 @@
 from enum import StrEnum
 
 from sqlalchemy import (
-    JSON,
     BigInteger,
     CheckConstraint,
     Column,
     ForeignKey,
     Index,
-    Integer,
     MetaData,
     Numeric,
     String,
@@ -49,7 +47,7 @@ products = Table(
     Column("name", String(NAME_LENGTH), nullable=False),
     Column("price", Numeric(9, 2), nullable=False),
     Column("stock", BigInteger, nullable=False),
-    Column("version", Integer, nullable=False, server_default="1"),
+    Column("version", BigInteger, nullable=False, server_default="1"),
     Column("created_at", DATETIME(fsp=6), nullable=False, server_default=NOW),
     Column("deleted_at", DATETIME(fsp=6)),
     CheckConstraint("stock >= 0", name="stock_not_negative"),
@@ -77,7 +75,7 @@ reservations = Table(
     Column("order_id", BigInteger, primary_key=True, autoincrement=False),
     Column("state", String(16), nullable=False),
     Column("request", LONGTEXT, nullable=False),
-    Column("outcome", JSON, nullable=False),
+    Column("outcome", LONGTEXT, nullable=False),
     Column("released_at", DATETIME(fsp=6)),
 )
 

@@ -1,0 +1,64 @@
+"""What ordering asks of catalog: to reserve stock for orders, and to take it back. Never through the gateway."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from fastapi import APIRouter
+
+from catalog import reserve_stock
+from chassis.database import Database
+from chassis.gather import Gather
+from chassis.problems import Unavailable
+from chassis.web import private_router
+from contracts.reservations import (
+    Outcome,
+    ReleaseAnswer,
+    ReleaseRequest,
+    Reservation,
+    ReserveAnswer,
+    ReserveRequest,
+    Result,
+)
+
+log = logging.getLogger(__name__)
+
+LINES_AT_ONCE = 500  # in one locked transaction
+
+
+def routes(database: Database, token: str) -> APIRouter:
+    router = private_router(token)
+    reserve_one: Gather[Reservation, Outcome] = Gather(
+        lambda asked: database.run(reserve_stock.reserve, asked),
+        at_once=LINES_AT_ONCE,
+        weight=lambda one: len(one.lines),
+    )
+
+    @router.post("/reservations")
+    async def reserve(request: ReserveRequest) -> ReserveAnswer:
+        """Calls of several ordering replicas share a transaction."""
+        asked = request.reservations
+        results = await asyncio.gather(*(reserve_one(one) for one in asked), return_exceptions=True)
+        _require_any(results)
+        return ReserveAnswer(outcomes=[_outcome(one, result) for one, result in zip(asked, results, strict=True)])
+
+    @router.post("/releases")
+    async def release(request: ReleaseRequest) -> ReleaseAnswer:
+        return ReleaseAnswer(released=await database.run(reserve_stock.release, request.order_ids))
+
+    return router
+
+
+def _require_any(results: Sequence[Outcome | BaseException]) -> None:
+    """When none could be decided because something is away, the caller is told so: 503."""
+    away = [result for result in results if isinstance(result, Unavailable)]
+    if len(away) == len(results):
+        raise away[0]
+
+
+def _outcome(asked: Reservation, result: Outcome | BaseException) -> Outcome:
+    """One reservation that breaks holds up no other: its order stays in doubt and is asked for again."""
+    if isinstance(result, Outcome):
+        return result
+    log.error("order %d could not be decided", asked.order_id, exc_info=result)
+    return Outcome(order_id=asked.order_id, result=Result.UNDECIDED)
