@@ -103,8 +103,7 @@ def gateway(server: Gateway) -> ContainerEngine:
     """nginx with the configuration it has as a local process. On the host's network, to reach processes on loopback."""
     server.prepare()
     container = DockerContainer("nginx:1-alpine").with_kwargs(network_mode="host")
-    container.with_copy_into_container(server.directory, "/gateway")
-    container.with_command(
-        ["nginx", "-e", "stderr", "-p", "/gateway", "-c", "/gateway/nginx.conf", "-g", "daemon off;"]
-    )
+    place = f"/{server.directory.name}"
+    container.with_copy_into_container(server.directory, "/")
+    container.with_command(["nginx", "-e", "stderr", "-p", place, "-c", f"{place}/nginx.conf", "-g", "daemon off;"])
     return ContainerEngine(container, server.is_ready)
