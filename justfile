@@ -11,16 +11,19 @@ default:
 
 # Run the whole system in the foreground, on http://localhost:8000
 [group('run')]
+[no-exit-message]
 up: _venv
     @exec {{ bin }}/python -m local.up
 
 # Forget all data of the system
 [group('run')]
+[no-exit-message]
 reset: _venv
     @exec {{ bin }}/python -m local.reset
 
 # Run the tests: all, or those that pytest's arguments choose
 [group('develop')]
+[no-exit-message]
 [positional-arguments]
 test *arguments: _venv
     @exec {{ bin }}/pytest "$@"

@@ -44,16 +44,17 @@ class Gateway:
         return [find("nginx"), "-e", "stderr", "-p", directory, "-c", f"{directory}/nginx.conf", "-g", start]
 
     def is_ready(self) -> bool:
-        return status_of(self.port, "/gateway/livez") == http.HTTPStatus.OK
+        return get(self.port, "/gateway/livez")[0] == http.HTTPStatus.OK
 
 
-def status_of(port: int, path: str) -> int | None:
-    """The status of a GET; None when nobody answers."""
+def get(port: int, path: str) -> tuple[int | None, str]:
+    """Status and body of a GET; no status, but the reason, when nobody answers."""
     connection = http.client.HTTPConnection(HOST, port, timeout=5)
     try:
         connection.request("GET", path)
-        return connection.getresponse().status
-    except (OSError, http.client.HTTPException):
-        return None
+        response = connection.getresponse()
+        return response.status, response.read().decode(errors="replace")
+    except (OSError, http.client.HTTPException) as error:
+        return None, str(error)
     finally:
         connection.close()
