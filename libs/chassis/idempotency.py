@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 import orjson
 from fastapi import Depends, Request
 from pydantic import BaseModel
-from sqlalchemy import Column, Connection, LargeBinary, MetaData, Table, select, text
+from sqlalchemy import BINARY, Column, Connection, LargeBinary, MetaData, Table, select, text
 from sqlalchemy.dialects.mysql import DATETIME, VARBINARY
 
 from chassis.database import Database
@@ -21,6 +21,7 @@ KEY_LENGTH = 255
 
 # Bytes, not characters: the default collation takes `Ab1` and `aB1` for one key.
 KeyColumn = VARBINARY(KEY_LENGTH)
+FingerprintColumn = BINARY(32)
 
 
 def _key_of(request: Request) -> str | None:
@@ -52,7 +53,7 @@ def idempotency_table(metadata: MetaData) -> Table:
         "idempotency_keys",
         metadata,
         Column("request_key", KeyColumn, primary_key=True),
-        Column("fingerprint", LargeBinary(32), nullable=False),
+        Column("fingerprint", FingerprintColumn, nullable=False),
         Column("answer", LargeBinary(2**16), nullable=False),
         Column("created_at", DATETIME(fsp=6), nullable=False, server_default=text("CURRENT_TIMESTAMP(6)")),
     )

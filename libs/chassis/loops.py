@@ -20,8 +20,12 @@ class Loop:
     turn: Callable[[], Awaitable[bool | None]]
     pause: float
 
+    @property
+    def name(self) -> str:
+        return getattr(self.turn, "__qualname__", repr(self.turn))
+
     async def run(self) -> None:
-        name = self.turn.__qualname__
+        name = self.name
         while True:
             try:
                 busy = await self.turn()
@@ -40,7 +44,7 @@ class Loop:
 @asynccontextmanager
 async def running(loops: Sequence[Loop]) -> AsyncIterator[None]:
     """The loops run while the block does, and are cancelled and awaited after it."""
-    tasks = [asyncio.create_task(loop.run(), name=loop.turn.__qualname__) for loop in loops]
+    tasks = [asyncio.create_task(loop.run(), name=loop.name) for loop in loops]
     try:
         yield
     finally:

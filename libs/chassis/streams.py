@@ -55,6 +55,11 @@ def connect(url: str) -> redis.Redis:
     return redis.Redis.from_url(url, **connection_options())
 
 
+def broker(url: str) -> RedisBroker:
+    """Bodies are parsed by us, so FastStream needn't look at types; its own chatter stays out of the log."""
+    return RedisBroker(url, apply_types=False, logger=logging.getLogger("faststream"), **connection_options())
+
+
 async def ensure_group(client: redis.Redis, stream: str, group: str) -> None:
     try:
         await client.xgroup_create(stream, group, id="0", mkstream=True)
@@ -113,6 +118,10 @@ class Consumer(Generic[E_]):
         """A ping would stay green after the group vanished; this does not."""
         return bool(self._subscriber.running)
 
+    async def check(self) -> None:
+        if not self.running:
+            raise Unavailable(f"stream {self.stream} is not being read")
+
     def loops(self) -> list[Loop]:
         return [Loop(self._heal, 0.5), Loop(self._take_over_orphans, 5), Loop(self._forget_consumers, 600)]
 
@@ -132,6 +141,8 @@ class Consumer(Generic[E_]):
 
     async def _take_over_orphans(self) -> bool:
         """Entries that a consumer read and never acknowledged."""
+        if not self.running:
+            return False
         try:
             _, entries, *_ = await self._client.xautoclaim(
                 self.stream, self.group, self.name, IDLE_BEFORE_TAKEOVER_MILLISECONDS, count=AT_ONCE
@@ -145,6 +156,8 @@ class Consumer(Generic[E_]):
 
     async def _forget_consumers(self) -> None:
         """Every boot reads under a new name; drop old names, but never one with pending entries: they would go with it."""
+        if not self.running:
+            return
         for consumer in await self._client.xinfo_consumers(self.stream, self.group):
             if consumer["pending"] == 0 and consumer["idle"] > FORGET_CONSUMER_AFTER_MILLISECONDS:
                 await self._client.xgroup_delconsumer(self.stream, self.group, consumer["name"])
@@ -198,3 +211,10 @@ class Consumer(Generic[E_]):
 async def _entries(message: RedisBatchStreamMessage) -> list[Entry]:
     raw = message.raw_message
     return list(zip(raw["message_ids"], raw["data"], strict=True))
+
+
+async def check(client: redis.Redis) -> None:
+    try:
+        await client.ping()
+    except (RedisError, OSError) as error:
+        raise Unavailable(f"Redis is not available: {error}") from error

@@ -4,11 +4,10 @@ An event is known by (type, order_id, revision): saying it again is saying the s
 defaults; a change of meaning is a new `version`. `samples/` holds one stored JSON per version that must go on parsing.
 """
 
-from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 
 class Event(BaseModel):
@@ -36,8 +35,8 @@ class Try(BaseModel):
 
     number: int
     worker: str
-    started_at: datetime
-    ended_at: datetime | None = None
+    started_at: AwareDatetime
+    ended_at: AwareDatetime | None = None
     result: Literal["fulfilled", "failed", "lost", "cancelled"]
     reason: str | None = None
 
@@ -45,8 +44,8 @@ class Try(BaseModel):
 class Outcome(Event):
     """What fulfilment decided, with how it came to it."""
 
-    taken_at: datetime | None = None
-    decided_at: datetime
+    taken_at: AwareDatetime | None = None
+    decided_at: AwareDatetime
     tries: list[Try] = []
 
 
@@ -77,19 +76,29 @@ class FulfilmentCancelled(Outcome):
 
 OrderingEvent = OrderPlaced | OrderCancelled
 FulfilmentEvent = OrderFulfilled | FulfilmentFailed | FulfilmentCancelled
-AnyEvent = OrderingEvent | FulfilmentEvent
+E = TypeVar("E")
 
-_adapter: TypeAdapter[AnyEvent] = TypeAdapter(Annotated[AnyEvent, Field(discriminator="type")])
+_ordering: TypeAdapter[OrderingEvent] = TypeAdapter(Annotated[OrderingEvent, Field(discriminator="type")])
+_fulfilment: TypeAdapter[FulfilmentEvent] = TypeAdapter(Annotated[FulfilmentEvent, Field(discriminator="type")])
 
 
 class UnreadableEvent(Exception):
     """These bytes are no event that this version knows; the message says why, without echoing them."""
 
 
-def read(payload: bytes) -> AnyEvent:
-    """Parse one event, or raise UnreadableEvent."""
+def read_ordering(payload: bytes) -> OrderingEvent:
+    """Parse an entry of stream `ordering`, or raise UnreadableEvent."""
+    return _read(_ordering, payload)
+
+
+def read_fulfilment(payload: bytes) -> FulfilmentEvent:
+    """Parse an entry of stream `fulfilment`, or raise UnreadableEvent."""
+    return _read(_fulfilment, payload)
+
+
+def _read(adapter: TypeAdapter[E], payload: bytes) -> E:
     try:
-        return _adapter.validate_json(payload)
+        return adapter.validate_json(payload)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "payload"

@@ -8,8 +8,9 @@ Both are idempotent by order id. Money is exact: decimals travel as strings. Rea
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 MAX_RESERVATIONS = 500
 
@@ -18,16 +19,25 @@ class Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
+Id = Annotated[int, Field(ge=1, lt=2**63)]
+
+
 class Line(Message):
-    product_id: int
-    quantity: int
+    product_id: Id
+    quantity: int = Field(ge=1)  # a negative one would add to the stock
+
+
+def _each_product_once(lines: list[Line]) -> list[Line]:
+    if len({line.product_id for line in lines}) < len(lines):
+        raise ValueError("a product stands in one line")  # the lines are weighed against the stock one by one
+    return lines
 
 
 class Reservation(Message):
     """All lines or none. Refused if the prices under lock don't add up to `expected_total`, when one is given."""
 
-    order_id: int
-    lines: list[Line]
+    order_id: Id
+    lines: Annotated[list[Line], Field(min_length=1), AfterValidator(_each_product_once)]
     expected_total: Decimal | None = None
 
 
@@ -74,7 +84,7 @@ class ReserveAnswer(Message):
 
 
 class ReleaseRequest(Message):
-    order_ids: list[int] = Field(min_length=1, max_length=MAX_RESERVATIONS)
+    order_ids: list[Id] = Field(min_length=1, max_length=MAX_RESERVATIONS)
 
 
 class ReleaseAnswer(Message):

@@ -1,0 +1,72 @@
+"""Fulfilment's HTTP API and its wiring."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, FastAPI
+from pydantic import BaseModel
+from sqlalchemy import Connection
+
+from chassis import heartbeat, streams
+from chassis.database import Database
+from chassis.gather import Gather
+from chassis.problems import NotFound
+from chassis.web import PathId, UtcTime, create_app
+from fulfilment import fulfilments
+from fulfilment.fulfilments import Fulfilment
+from fulfilment.model import State, workers
+from fulfilment.settings import Settings
+
+
+class FulfilmentView(BaseModel):
+    """`attempt` is the number of the latest try, `failures` how many of them failed."""
+
+    order_id: int
+    state: State
+    attempt: int
+    failures: int
+    reason: str | None
+    taken_at: UtcTime | None
+    started_at: UtcTime | None
+    decided_at: UtcTime | None
+
+
+def view(row: Fulfilment) -> FulfilmentView:
+    return FulfilmentView.model_validate({**row.model_dump(), "attempt": row.fence})
+
+
+def build(settings: Settings | None = None) -> FastAPI:
+    settings = settings or Settings()
+    database = Database(settings.database_url, connections=settings.connections)
+    client = streams.connect(settings.redis_url)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await client.aclose()
+        database.close()
+
+    checks = {
+        "database": database.ping,
+        "worker": lambda: database.run(heartbeat.require_alive, workers),
+        "redis": lambda: streams.check(client),
+    }
+    app = create_app("fulfilment", lifespan, checks)
+    app.include_router(_public(database))
+    return app
+
+
+def _public(database: Database) -> APIRouter:
+    router = APIRouter(prefix="/api/v1/fulfilments", tags=["fulfilments"])
+    read: Gather[int, Fulfilment] = Gather(lambda ids: database.run(_read, ids))
+
+    @router.get("/{order_id}")
+    async def read_one(order_id: PathId) -> FulfilmentView:
+        return view(await read(order_id))
+
+    return router
+
+
+def _read(connection: Connection, order_ids: Sequence[int]) -> list[Fulfilment | NotFound]:
+    found = fulfilments.read(connection, order_ids)
+    return [found.get(order_id) or NotFound("Fulfilment not found") for order_id in order_ids]

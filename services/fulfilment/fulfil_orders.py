@@ -1,0 +1,190 @@
+"""Working orders off: thousands of steps side by side in one process, their ends committed in batches.
+
+What a worker does counts only while the row still carries its try: every write here is for (owner, fence) as taken, so a
+worker that was paused and overtaken changes nothing.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, bindparam, text
+
+from chassis.database import Database
+from chassis.gather import Gather
+from chassis.problems import Unavailable
+from fulfilment.fulfilments import Fulfilment, lock, now, remember_tries, tell
+from fulfilment.model import REASON_LENGTH, TRANSITIONS, Cause, State, fulfilments
+from fulfilment.step import Step
+
+log = logging.getLogger(__name__)
+
+AGAIN_SECONDS = 0.5
+LONGEST_BACKOFF_SECONDS = 30.0
+
+
+class Lost(Exception):
+    """Another try has taken the order over, or it was cancelled: this one counts no more."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    held: Fulfilment
+    reason: str
+
+
+def still_held(connection: Connection, held: Iterable[Fulfilment]) -> list[Fulfilment]:
+    """The rows, locked, of those whose try is still the row's latest."""
+    tries = {(row.order_id, row.owner, row.fence) for row in held}
+    rows = lock(connection, (order_id for order_id, _, _ in tries)).values()
+    return [row for row in rows if (row.order_id, row.owner, row.fence) in tries]
+
+
+def complete(connection: Connection, held: Sequence[Fulfilment]) -> list[bool]:
+    """Fulfil exactly those still held, each with its event in this commit. Says for each whether this try fulfilled it."""
+    rows = still_held(connection, held)
+    moment = now(connection)
+    done = [
+        row.model_copy(update={"state": State.FULFILLED, "decided_at": moment})
+        for row in rows
+        if (row.state, Cause.COMPLETE) in TRANSITIONS
+    ]
+    if done:
+        connection.execute(COMPLETE, {"ids": [row.order_id for row in done], "at": moment})
+        tell(connection, done)
+    fulfilled = {row.order_id for row in (*rows, *done) if row.state is State.FULFILLED}
+    return [row.order_id in fulfilled for row in held]
+
+
+COMPLETE = (
+    fulfilments.update()
+    .where(fulfilments.c.order_id.in_(bindparam("ids", expanding=True)))
+    .values(state=State.FULFILLED, decided_at=bindparam("at"))
+)
+
+
+def pass_point_of_no_return(connection: Connection, held: Sequence[Fulfilment]) -> list[Lost | None]:
+    """From here on a cancel comes too late. Lost for those that were cancelled or overtaken before."""
+    ids = {row.order_id for row in still_held(connection, held) if (row.state, Cause.COMMIT) in TRANSITIONS}
+    if ids:
+        commit = fulfilments.update().where(fulfilments.c.order_id.in_(ids))
+        connection.execute(commit.values(state=State.COMMITTING))
+    return [None if row.order_id in ids else Lost(f"order {row.order_id}") for row in held]
+
+
+def fail(connection: Connection, failure: Failure, most_failures: int) -> Fulfilment | None:
+    """Count the failure. Returns the next try, or None if there is none: given up, lost or cancelled."""
+    rows = still_held(connection, [failure.held])
+    if not rows or (rows[0].state, Cause.GIVE_UP) not in TRANSITIONS:
+        return None
+    row, reason, moment = rows[0], failure.reason[:REASON_LENGTH], now(connection)
+    remember_tries(connection, [row], "failed", moment, reason)
+    failures = row.failures + 1
+    last = failures >= most_failures
+    after = row.model_copy(
+        update={"failures": failures, "reason": reason}
+        | ({"state": State.FAILED, "decided_at": moment} if last else {"fence": row.fence + 1})
+    )
+    pause = text("NOW(6) + INTERVAL :pause SECOND").bindparams(pause=backoff_seconds(failures))
+    changed = after.model_dump(include={"state", "fence", "failures", "reason", "decided_at"})
+    update = fulfilments.update().where(fulfilments.c.order_id == row.order_id)
+    connection.execute(update.values(**changed, started_at=fulfilments.c.started_at if last else pause))
+    if last:
+        tell(connection, [after])
+        return None
+    return lock(connection, [row.order_id])[row.order_id]
+
+
+def backoff_seconds(failures: int) -> float:
+    return min(LONGEST_BACKOFF_SECONDS, 0.5 * 2.0**failures)
+
+
+class Fulfilling:
+    """The orders this worker holds in memory, one task each."""
+
+    def __init__(
+        self, database: Database, step: Step, *, step_timeout: float, most_failures: int, most_in_flight: int
+    ) -> None:
+        self._database = database
+        self._step = step
+        self._step_timeout = step_timeout
+        self._most_failures = most_failures
+        self._most_in_flight = most_in_flight
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._complete: Gather[Fulfilment, bool] = Gather(
+            lambda held: database.run(complete, held), at_once=500, waiting=2 * most_in_flight
+        )
+        self._commit: Gather[Fulfilment, None] = Gather(
+            lambda held: database.run(pass_point_of_no_return, held), at_once=500, waiting=2 * most_in_flight
+        )
+
+    @property
+    def held(self) -> set[int]:
+        return set(self._tasks)
+
+    async def room(self) -> None:
+        """Wait until another batch may be taken."""
+        while len(self._tasks) >= self._most_in_flight:
+            await asyncio.sleep(0.05)
+
+    def start(self, taken: Iterable[Fulfilment]) -> None:
+        for fulfilment in taken:
+            self.drop([fulfilment.order_id])
+            task = asyncio.create_task(self._work_off(fulfilment))
+            self._tasks[fulfilment.order_id] = task
+            task.add_done_callback(lambda done, order_id=fulfilment.order_id: self._ended(order_id, done))  # type: ignore[misc]
+
+    def _ended(self, order_id: int, task: asyncio.Task[None]) -> None:
+        if self._tasks.get(order_id) is task:
+            del self._tasks[order_id]
+
+    def drop(self, order_ids: Iterable[int]) -> None:
+        """Stop working on these: they were cancelled, or a later try replaces the one here."""
+        for order_id in order_ids:
+            if (task := self._tasks.pop(order_id, None)) is not None:
+                task.cancel()
+
+    async def stop(self) -> None:
+        """Leave everything as it is; the rows say what is to be done."""
+        tasks = list(self._tasks.values())
+        self.drop(list(self._tasks))
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._complete.drained()
+
+    async def _work_off(self, first: Fulfilment) -> None:
+        held: Fulfilment | None = first
+        while held is not None:
+            try:
+                async with asyncio.timeout(self._step_timeout):
+                    await self._step(held, lambda held=held: self._commit(held))  # type: ignore[misc]
+            except Lost:
+                return
+            except Exception as error:  # noqa: BLE001 - whatever a step raises is a failed try
+                held = await self._fail(held, error)
+            else:
+                await self._fulfilled(held)
+                return
+
+    async def _fulfilled(self, held: Fulfilment) -> None:
+        while True:
+            try:
+                if await self._complete(held):
+                    log.info("Order #%d Processed", held.order_id)
+                return
+            except Unavailable:
+                await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _fail(self, held: Fulfilment, error: Exception) -> Fulfilment | None:
+        reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        log.warning("Order #%d: try %d failed: %s", held.order_id, held.fence, reason)
+        while True:
+            try:
+                following = await self._database.run(fail, Failure(held, reason), self._most_failures)
+            except Unavailable:
+                await asyncio.sleep(AGAIN_SECONDS)
+            else:
+                break
+        if following is not None:
+            await asyncio.sleep(backoff_seconds(following.failures))
+        return following

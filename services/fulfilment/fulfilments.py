@@ -1,0 +1,129 @@
+"""A fulfilment as a value, read from its row, and what all its verbs share."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import Connection, bindparam, func, select
+
+from chassis import outbox as announcements
+from chassis.web import UtcTime
+from contracts.events import FulfilmentCancelled, FulfilmentEvent, FulfilmentFailed, Item, OrderFulfilled, Try
+from fulfilment.model import State, fulfilments, outbox, past_tries
+
+
+class Fulfilment(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    order_id: int
+    revision: int
+    state: State
+    owner: str | None
+    fence: int
+    failures: int
+    items: list[Item]
+    reason: str | None
+    taken_at: UtcTime | None
+    started_at: UtcTime | None
+    decided_at: UtcTime | None
+
+
+COLUMNS = [fulfilments.c[name] for name in Fulfilment.model_fields]
+BY_IDS = select(*COLUMNS).where(fulfilments.c.order_id.in_(bindparam("ids", expanding=True)))
+LOCK = BY_IDS.order_by(fulfilments.c.order_id).with_hint(fulfilments, "FORCE INDEX (PRIMARY)").with_for_update()
+
+
+def lock(connection: Connection, order_ids: Iterable[int]) -> dict[int, Fulfilment]:
+    """The rows there are, locked by primary key in id order."""
+    rows = connection.execute(LOCK, {"ids": sorted(set(order_ids))}).mappings()
+    return {row["order_id"]: Fulfilment.model_validate(dict(row)) for row in rows}
+
+
+def read(connection: Connection, order_ids: Sequence[int]) -> dict[int, Fulfilment]:
+    rows = connection.execute(BY_IDS, {"ids": list(order_ids)}).mappings()
+    return {row["order_id"]: Fulfilment.model_validate(dict(row)) for row in rows}
+
+
+def now(connection: Connection) -> datetime:
+    """The database's clock: the only one that all workers share."""
+    moment: datetime = connection.execute(select(func.now(6))).scalar_one()
+    return moment.replace(tzinfo=UTC)
+
+
+def remember_tries(
+    connection: Connection,
+    ended: Sequence[Fulfilment],
+    result: Literal["failed", "lost", "cancelled"],
+    ended_at: datetime | None,
+    reason: str | None = None,
+) -> None:
+    """Keep the current try of each before its row goes on to the next."""
+    rows = [
+        {
+            "order_id": row.order_id,
+            "fence": row.fence,
+            "worker": row.owner,
+            "started_at": row.started_at,
+            "ended_at": ended_at,
+            "result": result,
+            "reason": reason,
+        }
+        for row in ended
+    ]
+    if rows:
+        connection.execute(past_tries.insert(), rows)
+
+
+def tell(connection: Connection, decided: Sequence[Fulfilment]) -> None:
+    """Announce what was decided, in the commit that decides it, or once more when asked again."""
+    tries = _past_tries(
+        connection, [row.order_id for row in decided if row.fence > 1 or row.state is not State.FULFILLED]
+    )
+    announcements.add(connection, outbox, [_event(row, tries.get(row.order_id, [])) for row in decided])
+
+
+def _event(row: Fulfilment, tries: list[Try]) -> FulfilmentEvent:
+    assert row.decided_at is not None
+    told: dict[str, Any] = {
+        "order_id": row.order_id,
+        "revision": row.revision,
+        "taken_at": row.taken_at,
+        "decided_at": row.decided_at,
+    }
+    if row.state is State.CANCELLED:
+        return FulfilmentCancelled(**told, tries=tries)
+    if row.state is State.FAILED:
+        return FulfilmentFailed(**told, tries=tries, reason=row.reason or "unknown")
+    return OrderFulfilled(**told, tries=[*tries, _last_try(row)])
+
+
+def _last_try(row: Fulfilment) -> Try:
+    assert row.owner is not None
+    assert row.started_at is not None
+    return Try(
+        number=row.fence, worker=row.owner, started_at=row.started_at, ended_at=row.decided_at, result="fulfilled"
+    )
+
+
+def _past_tries(connection: Connection, order_ids: Sequence[int]) -> dict[int, list[Try]]:
+    found: dict[int, list[Try]] = {}
+    if order_ids:
+        for row in connection.execute(PAST_TRIES, {"ids": list(order_ids)}):
+            run = Try(
+                number=row.fence,
+                worker=row.worker,
+                started_at=row.started_at.replace(tzinfo=UTC),
+                ended_at=row.ended_at and row.ended_at.replace(tzinfo=UTC),
+                result=row.result,
+                reason=row.reason,
+            )
+            found.setdefault(row.order_id, []).append(run)
+    return found
+
+
+PAST_TRIES = (
+    select(past_tries)
+    .where(past_tries.c.order_id.in_(bindparam("ids", expanding=True)))
+    .order_by(past_tries.c.order_id, past_tries.c.fence)
+)

@@ -1,0 +1,62 @@
+"""Taking placed orders over: once this commits, the entries may be acknowledged and the orders are ours to finish."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, func, insert
+
+from contracts.events import OrderPlaced
+from fulfilment.fulfilments import Fulfilment, lock, tell
+from fulfilment.model import IN_WORK, TRANSITIONS, Cause, State, fulfilments
+
+
+def take(connection: Connection, events: Sequence[OrderPlaced], owner: str) -> list[Fulfilment]:
+    """Those to work on now. A repeat of one in work is nothing new; one already decided is answered once more.
+
+    Twins in two workers both insert; the later one fails on the primary key, runs again whole and finds the row.
+    """
+    known = lock(connection, (event.order_id for event in events))
+    latest = {event.order_id: event for event in sorted(events, key=lambda event: event.revision)}
+    new = [event for event in latest.values() if event.order_id not in known]
+    redriven = [event for event in latest.values() if _redrives(event, known.get(event.order_id))]
+    _insert(connection, new, owner)
+    for event in redriven:
+        _begin_again(connection, event, owner)
+    begun = {event.order_id for event in (*new, *redriven)}
+    tell(connection, [row for row in known.values() if row.order_id not in begun and row.state not in IN_WORK])
+    return list(lock(connection, begun).values()) if begun else []
+
+
+def _redrives(event: OrderPlaced, row: Fulfilment | None) -> bool:
+    return row is not None and event.revision > row.revision and (row.state, Cause.REDRIVE) in TRANSITIONS
+
+
+def _insert(connection: Connection, events: Sequence[OrderPlaced], owner: str) -> None:
+    rows = [
+        {
+            "order_id": event.order_id,
+            "revision": event.revision,
+            "state": State.PROCESSING,
+            "owner": owner,
+            "fence": 1,
+            "items": [item.model_dump(mode="json") for item in event.items],
+        }
+        for event in events
+    ]
+    if rows:
+        connection.execute(insert(fulfilments).values(taken_at=func.now(6), started_at=func.now(6)), rows)
+
+
+def _begin_again(connection: Connection, event: OrderPlaced, owner: str) -> None:
+    begin = fulfilments.update().where(fulfilments.c.order_id == event.order_id)
+    connection.execute(
+        begin.values(
+            state=State.PROCESSING,
+            revision=event.revision,
+            owner=owner,
+            fence=fulfilments.c.fence + 1,
+            failures=0,
+            reason=None,
+            started_at=func.now(6),
+            decided_at=None,
+        )
+    )

@@ -1,0 +1,121 @@
+"""Fulfilment's worker: takes orders over, works them off, tells their outcomes."""
+
+import logging
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+
+from fastapi import FastAPI
+from sqlalchemy import Connection
+
+from chassis import streams
+from chassis.database import Database
+from chassis.heartbeat import BEAT_SECONDS, Heartbeat
+from chassis.loops import Loop, running
+from chassis.relay import Relay
+from chassis.streams import Consumer
+from chassis.trim import trim
+from chassis.web import create_app
+from contracts.events import OrderCancelled, OrderingEvent, OrderPlaced, read_ordering
+from contracts.streams import FULFILMENT, ORDERING
+from fulfilment import on_order_cancelled, on_order_placed
+from fulfilment.fulfil_orders import Fulfilling
+from fulfilment.fulfilments import Fulfilment
+from fulfilment.model import dead_letters, outbox, workers
+from fulfilment.settings import Settings
+from fulfilment.step import Step, waiting
+from fulfilment.take_over import owned, take_over
+
+log = logging.getLogger(__name__)
+
+
+class Worker:
+    """What its loops share: this boot's identity and the orders in memory."""
+
+    def __init__(self, database: Database, heartbeat: Heartbeat, fulfilling: Fulfilling) -> None:
+        self._database = database
+        self._heartbeat = heartbeat
+        self._fulfilling = fulfilling
+        self._missed: set[int] = set()
+
+    async def handle(self, events: list[OrderingEvent]) -> None:
+        """Own the orders durably, then run them. Without a heartbeat others would take them over at once."""
+        await self._heartbeat.check()
+        await self._fulfilling.room()
+        taken, cancelled = await self._database.run(receive, events, self._heartbeat.id)
+        self._fulfilling.drop(cancelled)
+        self._fulfilling.start(row for row in taken if row.order_id not in cancelled)
+
+    async def take_over_orphans(self) -> bool:
+        await self._heartbeat.check()
+        await self._fulfilling.room()
+        taken = await self._database.run(take_over, self._heartbeat.id)
+        if taken:
+            log.warning("took over %d orders whose worker is gone", len(taken))
+            self._fulfilling.start(taken)
+        return bool(taken)
+
+    async def give_back(self) -> None:
+        """Rows that are ours and that no task here works on, seen twice: a task died, or a commit's answer was lost."""
+        rows = {row.order_id: row for row in await self._database.run(owned, self._heartbeat.id)}
+        missing = rows.keys() - self._fulfilling.held
+        again = missing & self._missed
+        if again:
+            log.warning("%d orders were ours and nobody worked on them", len(again))
+            self._fulfilling.start(rows[order_id] for order_id in again)
+        self._missed = missing - again
+
+
+def receive(connection: Connection, events: Sequence[OrderingEvent], owner: str) -> tuple[list[Fulfilment], set[int]]:
+    """A batch in one commit: what to work on, and what is cancelled, some of it perhaps in the same batch."""
+    taken = on_order_placed.take(connection, [event for event in events if isinstance(event, OrderPlaced)], owner)
+    cancelled = on_order_cancelled.cancel(connection, [event for event in events if isinstance(event, OrderCancelled)])
+    return taken, cancelled
+
+
+def build(settings: Settings | None = None, step: Step | None = None) -> FastAPI:
+    settings = settings or Settings()
+    database = Database(settings.database_url, connections=settings.connections)
+    client = streams.connect(settings.redis_url)
+    broker = streams.broker(settings.redis_url)
+    heartbeat = Heartbeat(database, workers, socket.gethostname())
+    fulfilling = Fulfilling(
+        database,
+        step or waiting(settings.processing_seconds),
+        step_timeout=settings.step_timeout_seconds,
+        most_failures=settings.most_failures,
+        most_in_flight=settings.most_in_flight,
+    )
+    worker = Worker(database, heartbeat, fulfilling)
+    consumer = Consumer(
+        broker=broker,
+        client=client,
+        stream=ORDERING,
+        group="fulfilment",
+        read=read_ordering,
+        handle=worker.handle,
+        database=database,
+        letters=dead_letters,
+    )
+    loops = [
+        Loop(heartbeat.beat, BEAT_SECONDS),
+        Loop(Relay(database, client, outbox, FULFILMENT).relay, 0.02),
+        Loop(worker.take_over_orphans, 1.0),
+        Loop(worker.give_back, 5.0),
+        Loop(partial(trim, client, FULFILMENT), 10.0),
+        *consumer.loops(),
+    ]
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with running(loops):
+            yield
+            await consumer.stop()
+        await fulfilling.stop()
+        await heartbeat.end()
+        await broker.stop()
+        await client.aclose()
+        database.close()
+
+    return create_app("fulfilment worker", lifespan, {"heartbeat": heartbeat.check, "subscriber": consumer.check})

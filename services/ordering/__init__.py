@@ -1,0 +1,1 @@
+"""Orders: placing them, following them, cancelling them."""

@@ -1,0 +1,147 @@
+"""Ordering's HTTP API and its wiring."""
+
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated, Literal, Self
+
+from fastapi import APIRouter, FastAPI, Query, Request, Response
+from pydantic import Field, model_validator
+
+from chassis import heartbeat, streams
+from chassis.database import Database
+from chassis.gather import Gather
+from chassis.idempotency import IdempotencyKey, fingerprint
+from chassis.paging import Page, link_next
+from chassis.web import MAX_ID, Amount, Body, Checks, PathId, create_app, require_all
+from contracts.reservations import Line
+from ordering import orders
+from ordering.catalog_client import CatalogClient
+from ordering.model import MAX_ITEMS, MAX_QUANTITY, State, workers
+from ordering.neighbours import FulfilmentClient
+from ordering.orders import Order
+from ordering.place_orders import NewOrder, Stages, accept, decide, place
+from ordering.settings import Settings
+from ordering.views import ORDERS, OrderView, placement_answer, view
+
+
+class ItemBody(Body):
+    product_id: Annotated[int, Field(ge=1, le=MAX_ID)]
+    quantity: Annotated[int, Field(ge=1, le=MAX_QUANTITY)]
+
+
+class OrderBody(Body):
+    """Either `product_id` and `quantity`, or `items`."""
+
+    product_id: Annotated[int, Field(ge=1, le=MAX_ID)] | None = None
+    quantity: Annotated[int, Field(ge=1, le=MAX_QUANTITY)] | None = None
+    items: Annotated[list[ItemBody], Field(min_length=1, max_length=MAX_ITEMS)] | None = None
+    expected_total: Amount | None = None
+
+    @model_validator(mode="after")
+    def one_form(self) -> Self:
+        given = {name for name in self.model_fields_set if name != "expected_total" and getattr(self, name) is not None}
+        if given not in ({"product_id", "quantity"}, {"items"}):
+            raise ValueError("give either product_id and quantity, or items")
+        lines = self.lines()
+        if len({line.product_id for line in lines}) != len(lines):
+            raise ValueError("a product may stand in an order once")
+        return self
+
+    def lines(self) -> list[Line]:
+        if self.items is not None:
+            return [Line(product_id=item.product_id, quantity=item.quantity) for item in self.items]
+        assert self.product_id is not None
+        assert self.quantity is not None
+        return [Line(product_id=self.product_id, quantity=self.quantity)]
+
+
+def stages(database: Database, catalog: CatalogClient) -> Stages:
+    return Stages(
+        accept=Gather(lambda batch: database.run(accept, batch)),
+        reserve=Gather(catalog.reserve),
+        decide=Gather(lambda batch: database.run(decide, batch)),
+    )
+
+
+def build(settings: Settings | None = None) -> FastAPI:
+    settings = settings or Settings()
+    database = Database(settings.database_url, connections=settings.connections)
+    catalog = CatalogClient(settings.catalog_url, settings.service_token, settings.catalog_seconds)
+    fulfilment = FulfilmentClient(settings.fulfilment_url)
+    client = streams.connect(settings.redis_url)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await catalog.close()
+        await fulfilment.close()
+        await client.aclose()
+        database.close()
+
+    app = create_app("ordering", lifespan, {"database": database.ping})
+    app.include_router(_public(database, stages(database, catalog), settings.placing_seconds))
+    app.include_router(
+        _health(
+            {
+                "ordering": database.ping,
+                "ordering worker": lambda: database.run(heartbeat.require_alive, workers),
+                "catalog": catalog.check,
+                "fulfilment": fulfilment.check,
+                "redis": lambda: streams.check(client),
+            }
+        )
+    )
+    return app
+
+
+def _health(checks: Checks) -> APIRouter:
+    router = APIRouter(tags=["health"])
+
+    @router.get("/health")
+    async def health() -> dict[str, str]:
+        """Healthy when an order can be placed and fulfilled; else 503 and what is down."""
+        await require_all(checks)
+        return {"status": "healthy"}
+
+    return router
+
+
+class OrdersQuery(Page):
+    sort: Literal["id", "-id"] = "id"
+    state: State | None = None
+
+
+def _public(database: Database, placing: Stages, within_seconds: float) -> APIRouter:
+    router = APIRouter(prefix=ORDERS, tags=["orders"])
+    read: Gather[int, Order] = Gather(lambda ids: database.run(orders.read, ids))
+
+    @router.post("", status_code=201, response_model=OrderView)
+    async def create(body: OrderBody, key: IdempotencyKey) -> Response:
+        lines = body.lines()
+        canonical = sorted((line.product_id, line.quantity) for line in lines)
+        new = NewOrder(
+            key=key or f"generated {uuid.uuid4()}",
+            fingerprint=fingerprint("order", canonical, body.expected_total),
+            lines=lines,
+            expected_total=body.expected_total,
+        )
+        return placement_answer(await place(new, placing, within_seconds))
+
+    @router.get("")
+    async def list_(request: Request, response: Response, query: Annotated[OrdersQuery, Query()]) -> list[OrderView]:
+        found = await database.run(
+            orders.list_,
+            after=query.after,
+            limit=query.limit,
+            state=query.state,
+            newest_first=query.sort == "-id",
+        )
+        link_next(request, response, query, found)
+        return [view(order) for order in found]
+
+    @router.get("/{order_id}")
+    async def read_one(order_id: PathId) -> OrderView:
+        return view(await read(order_id))
+
+    return router

@@ -1,0 +1,74 @@
+"""Catalog's private endpoints, as ordering sees them.
+
+No answer, a reset, a 5xx: Unavailable, so what happened there is unknown, not failed. Any other odd answer: UnexpectedAnswer,
+which is as unknown, but may be one order's fault.
+"""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from chassis.problems import Unavailable
+from contracts.reservations import (
+    Outcome,
+    ReleaseAnswer,
+    ReleaseRequest,
+    Reservation,
+    ReserveAnswer,
+    ReserveRequest,
+)
+
+Answer = TypeVar("Answer", bound=BaseModel)
+
+
+class UnexpectedAnswer(Exception):
+    """Catalog answered something that the contract doesn't know."""
+
+
+class CatalogClient:
+    def __init__(self, url: str, token: str, seconds: float) -> None:
+        """Idle connections are dropped sooner than catalog drains, so that a restart there cuts no request here."""
+        self._http = httpx.AsyncClient(
+            base_url=url,
+            headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+            timeout=httpx.Timeout(seconds, connect=1.0),
+            limits=httpx.Limits(max_connections=32, keepalive_expiry=2),
+        )
+
+    async def reserve(self, wanted: Sequence[Reservation]) -> list[Outcome]:
+        """Outcomes in the order asked."""
+        answer = await self._post("/private/reservations", ReserveRequest(reservations=list(wanted)), ReserveAnswer)
+        if [outcome.order_id for outcome in answer.outcomes] != [asked.order_id for asked in wanted]:
+            raise UnexpectedAnswer("catalog answered for other orders than were asked")
+        return answer.outcomes
+
+    async def release(self, order_ids: Sequence[int]) -> list[int]:
+        """The ids that hold no stock any more."""
+        answer = await self._post("/private/releases", ReleaseRequest(order_ids=list(order_ids)), ReleaseAnswer)
+        return answer.released
+
+    async def check(self) -> None:
+        await self._exchange("GET", "/readyz", None)
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def _post(self, path: str, request: BaseModel, answer: type[Answer]) -> Answer:
+        content = await self._exchange("POST", path, request.model_dump_json())
+        try:
+            return answer.model_validate_json(content)
+        except ValidationError as error:
+            raise UnexpectedAnswer(f"catalog's answer to {path} can't be read") from error
+
+    async def _exchange(self, method: str, path: str, content: str | None) -> bytes:
+        try:
+            response = await self._http.request(method, path, content=content)
+        except httpx.HTTPError as error:
+            raise Unavailable(f"Catalog does not answer ({type(error).__name__})") from error
+        if response.status_code >= 500:
+            raise Unavailable(f"Catalog answers {response.status_code}")
+        if response.status_code != 200:
+            raise UnexpectedAnswer(f"catalog answers {response.status_code} to {path}")
+        return response.content

@@ -1,0 +1,3 @@
+from chassis.migrations import run_revisions
+
+run_revisions()

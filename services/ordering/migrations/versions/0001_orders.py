@@ -1,0 +1,34 @@
+"""Orders, each in one row with its request key."""
+
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    op.execute(
+        """
+        CREATE TABLE IF NOT EXISTS orders (
+            id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
+            request_key VARBINARY(255) NOT NULL,
+            fingerprint BINARY(32) NOT NULL,
+            state VARCHAR(16) NOT NULL,
+            revision INT NOT NULL DEFAULT 1,
+            items JSON NOT NULL,
+            expected_total DECIMAL(16, 2),
+            total DECIMAL(16, 2),
+            refusal JSON,
+            created_at DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
+            reserved_at DATETIME(6),
+            decided_at DATETIME(6),
+            due_at DATETIME(6),
+            reminders INT NOT NULL DEFAULT 0,
+            listed BOOL GENERATED ALWAYS AS (state <> 'rejected') VIRTUAL,
+            UNIQUE KEY request_key (request_key),
+            KEY by_state (state),
+            KEY by_due (due_at),
+            KEY by_listed (listed)
+        )
+        """
+    )

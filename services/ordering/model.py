@@ -1,0 +1,128 @@
+"""Ordering's tables, the states of an order and the one table of how it moves between them."""
+
+from enum import StrEnum
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Computed,
+    Index,
+    Integer,
+    MetaData,
+    Numeric,
+    String,
+    Table,
+    text,
+)
+from sqlalchemy.dialects.mysql import DATETIME
+
+from chassis.dead_letters import dead_letter_table
+from chassis.heartbeat import workers_table
+from chassis.idempotency import FingerprintColumn, KeyColumn
+from chassis.outbox import outbox_table
+
+MAX_ITEMS = 100
+MAX_QUANTITY = 10_000
+
+
+class State(StrEnum):
+    PENDING = "pending"  # accepted, not yet decided
+    PLACED = "placed"  # stock is held, fulfilment is announced
+    FULFILLED = "fulfilled"
+    FAILED = "failed"  # fulfilment gave up; a person redrives or cancels
+    CANCELLING = "cancelling"  # fulfilment is asked whether it comes in time
+    RELEASING = "releasing"  # cancelled; the stock is on its way back
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"  # refused at placing
+
+
+class Cause(StrEnum):
+    HELD = "held"
+    REFUSED = "refused"
+    FULFILLED = "fulfilled"
+    GAVE_UP = "gave_up"
+    CANCEL = "cancel"
+    CANCEL_ACCEPTED = "cancel_accepted"
+    RELEASED = "released"
+    REDRIVE = "redrive"
+
+
+# What is not here doesn't happen: an event that finds no entry is a repeat or comes too late, and moves nothing.
+TRANSITIONS = {
+    (State.PENDING, Cause.HELD): State.PLACED,
+    (State.PENDING, Cause.REFUSED): State.REJECTED,
+    (State.PLACED, Cause.FULFILLED): State.FULFILLED,
+    (State.PLACED, Cause.GAVE_UP): State.FAILED,
+    (State.PLACED, Cause.CANCEL): State.CANCELLING,
+    (State.FAILED, Cause.CANCEL): State.CANCELLING,
+    (State.FAILED, Cause.REDRIVE): State.PLACED,
+    (State.CANCELLING, Cause.FULFILLED): State.FULFILLED,
+    (State.CANCELLING, Cause.CANCEL_ACCEPTED): State.RELEASING,
+    (State.RELEASING, Cause.RELEASED): State.CANCELLED,
+}
+
+# These start something new: events about what was before are stale from then on.
+RAISES_REVISION = frozenset({Cause.CANCEL, Cause.REDRIVE})
+
+# Somebody owes these orders a next step; `due_at` says when to look after them.
+UNSETTLED = frozenset({State.PENDING, State.PLACED, State.CANCELLING, State.RELEASING})
+
+
+class Step(StrEnum):
+    """What an order's timeline shows beside the times in its row."""
+
+    ANNOUNCED = "announced"
+    ANNOUNCED_AGAIN = "announced_again"
+    TAKEN = "taken"
+    TRY = "try"
+    FULFILLED = "fulfilled"
+    FAILED = "failed"
+    CANCEL_REQUESTED = "cancel_requested"
+    CANCEL_ACCEPTED = "cancel_accepted"
+    STOCK_RETURNED = "stock_returned"
+    REDRIVEN = "redriven"
+
+
+metadata = MetaData()
+NOW = text("CURRENT_TIMESTAMP(6)")
+
+# The request key and the order are one row: no crash can part them.
+orders = Table(
+    "orders",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=True),
+    Column("request_key", KeyColumn, nullable=False, unique=True),
+    Column("fingerprint", FingerprintColumn, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("revision", Integer, nullable=False, server_default="1"),
+    Column("items", JSON, nullable=False),
+    Column("expected_total", Numeric(16, 2)),
+    Column("total", Numeric(16, 2)),
+    Column("refusal", JSON(none_as_null=True)),
+    Column("created_at", DATETIME(fsp=6), nullable=False, server_default=NOW),
+    Column("reserved_at", DATETIME(fsp=6)),
+    Column("decided_at", DATETIME(fsp=6)),
+    Column("due_at", DATETIME(fsp=6)),
+    Column("reminders", Integer, nullable=False, server_default="0"),
+    Column("listed", Boolean, Computed("state <> 'rejected'", persisted=False)),
+    Index("by_state", "state"),
+    Index("by_due", "due_at"),
+    Index("by_listed", "listed"),
+)
+
+order_steps = Table(
+    "order_steps",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=True),
+    Column("order_id", BigInteger, nullable=False),
+    Column("step", String(24), nullable=False),
+    Column("at", DATETIME(fsp=6), nullable=False),
+    Column("detail", JSON, nullable=False),
+    Index("by_order", "order_id"),
+)
+
+outbox = outbox_table(metadata)
+dead_letters = dead_letter_table(metadata)
+workers = workers_table(metadata)

@@ -1,0 +1,79 @@
+"""An order as a value, read from its row; and the one way to move rows from state to state."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import Connection, RowMapping, Select, bindparam, select
+
+from chassis.problems import NotFound
+from contracts.reservations import Line, Reservation
+from ordering.model import State, orders
+
+
+class Item(BaseModel):
+    """`unit_price` is None until catalog has decided."""
+
+    product_id: int
+    quantity: int
+    unit_price: Decimal | None = None
+
+
+class Order(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    id: int
+    request_key: bytes
+    fingerprint: bytes
+    state: State
+    revision: int
+    items: list[Item]
+    expected_total: Decimal | None
+    total: Decimal | None
+    refusal: dict[str, Any] | None
+    created_at: datetime
+    reserved_at: datetime | None
+    decided_at: datetime | None
+    reminders: int
+
+    def reservation(self) -> Reservation:
+        lines = [Line(product_id=item.product_id, quantity=item.quantity) for item in self.items]
+        return Reservation(order_id=self.id, lines=lines, expected_total=self.expected_total)
+
+
+COLUMNS = [orders.c[name] for name in Order.model_fields]
+
+
+def order_of(row: RowMapping) -> Order:
+    return Order.model_validate(dict(row))
+
+
+def fetch(connection: Connection, query: Select[Any], **parameters: Any) -> list[Order]:
+    return [order_of(row) for row in connection.execute(query, parameters).mappings()]
+
+
+def lock(connection: Connection, order_ids: Iterable[int]) -> dict[int, Order]:
+    """The rows, locked by primary key in id order."""
+    return {order.id: order for order in fetch(connection, LOCK, ids=sorted(set(order_ids)))}
+
+
+BY_IDS = select(*COLUMNS).where(orders.c.id.in_(bindparam("ids", expanding=True)))
+LOCK = BY_IDS.order_by(orders.c.id).with_hint(orders, "FORCE INDEX (PRIMARY)").with_for_update()
+
+
+def read(connection: Connection, order_ids: Sequence[int]) -> list[Order | NotFound]:
+    """In the order asked; NotFound stands where there is none."""
+    found = {order.id: order for order in fetch(connection, BY_IDS, ids=list(set(order_ids)))}
+    return [found.get(id_) or NotFound("Order not found") for id_ in order_ids]
+
+
+def list_(
+    connection: Connection, *, after: int | None, limit: int, state: State | None, newest_first: bool
+) -> list[Order]:
+    """Those refused at placing only when asked for."""
+    page = select(*COLUMNS).where(orders.c.state == state if state else orders.c.listed.is_(True))
+    if after is not None:
+        page = page.where(orders.c.id < after if newest_first else orders.c.id > after)
+    return fetch(connection, page.order_by(orders.c.id.desc() if newest_first else orders.c.id).limit(limit))

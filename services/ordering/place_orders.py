@@ -1,0 +1,176 @@
+"""Placing: accept the orders, let catalog decide, keep what it decided. Each part takes a list and may be repeated.
+
+pending → placed | rejected, always forwards. An order whose outcome isn't known stays pending, for its client to ask again
+or for `resume_orders` to finish; nobody ever releases it, because a paused process could still place it.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, bindparam, select, text
+from sqlalchemy.dialects.mysql import insert
+
+from chassis import outbox as announcements
+from chassis.gather import Gather
+from chassis.idempotency import require_same
+from chassis.problems import Unavailable, Unprocessable
+from contracts.events import Item as EventItem
+from contracts.events import OrderPlaced
+from contracts.reservations import REFUSALS, Line, Outcome, Reservation, Result
+from ordering.catalog_client import UnexpectedAnswer
+from ordering.model import TRANSITIONS, Cause, State, orders, outbox
+from ordering.orders import COLUMNS, Item, Order, fetch, lock
+
+log = logging.getLogger(__name__)
+
+REMIND_AFTER_SECONDS = 15  # a step takes 5
+RESUME_AFTER_SECONDS = 10  # longer than a placement's budget, so that nobody helps where nobody is missing
+
+
+@dataclass(frozen=True)
+class NewOrder:
+    key: str
+    fingerprint: bytes
+    lines: Sequence[Line]
+    expected_total: Decimal | None = None
+
+
+@dataclass(frozen=True)
+class Stages:
+    """The parts of placing, each gathering its callers into lists."""
+
+    accept: Gather[NewOrder, Order]
+    reserve: Gather[Reservation, Outcome]
+    decide: Gather[Outcome, Order]
+
+
+class InDoubt(Unavailable):
+    """503: the order exists and will be decided; whether it takes stock isn't known yet."""
+
+    def __init__(self, order: Order) -> None:
+        key = order.request_key.decode()
+        super().__init__(
+            "The order is accepted but not yet decided; ask again with its Idempotency-Key",
+            order_id=order.id,
+            idempotency_key=key,
+        )
+
+
+async def place(new: NewOrder, stages: Stages, within_seconds: float) -> Order:
+    """The order, decided; a key seen before joins the order it named. Raises InDoubt when time is up."""
+    order = await stages.accept(new)
+    try:
+        async with asyncio.timeout(within_seconds):
+            return await settle(order, stages)
+    except TimeoutError:
+        raise InDoubt(order) from None
+
+
+async def settle(order: Order, stages: Stages) -> Order:
+    """Ask catalog, with the same order id, until it has decided."""
+    while order.state is State.PENDING:
+        try:
+            outcome = await stages.reserve(order.reservation())
+            order = await stages.decide(outcome)
+        except (Unavailable, UnexpectedAnswer) as error:
+            log.warning("order %d is in doubt: %s", order.id, error)
+        if order.state is State.PENDING:
+            await asyncio.sleep(random.uniform(0.1, 0.3))  # noqa: S311 - jitter
+    return order
+
+
+def accept(connection: Connection, wanted: Sequence[NewOrder]) -> list[Order | Unprocessable]:
+    """One pending order per key, whoever came first; another body under a key that is taken is Unprocessable."""
+    rows = [
+        {
+            "request_key": new.key.encode(),
+            "fingerprint": new.fingerprint,
+            "state": State.PENDING,
+            "items": [{"product_id": line.product_id, "quantity": line.quantity} for line in new.lines],
+            "expected_total": new.expected_total,
+        }
+        for new in wanted
+    ]
+    connection.execute(ACCEPT, rows)
+    taken = {
+        order.request_key: order for order in fetch(connection, BY_KEYS, keys=[row["request_key"] for row in rows])
+    }
+    return [_if_same(taken[new.key.encode()], new) for new in wanted]
+
+
+# INSERT first: two that look before they insert both find nothing. The loser waits for the winner's commit and then, in
+# READ COMMITTED, reads its row.
+ACCEPT = (
+    insert(orders)
+    .values(due_at=text(f"NOW(6) + INTERVAL {RESUME_AFTER_SECONDS} SECOND"))
+    .on_duplicate_key_update(id=orders.c.id)
+)
+BY_KEYS = select(*COLUMNS).where(orders.c.request_key.in_(bindparam("keys", expanding=True)))
+
+
+def _if_same(order: Order, new: NewOrder) -> Order | Unprocessable:
+    try:
+        require_same(order.fingerprint, new.fingerprint)
+    except Unprocessable as error:
+        return error
+    return order
+
+
+def decide(connection: Connection, outcomes: Sequence[Outcome]) -> list[Order]:
+    """Move the orders still pending, announce exactly those placed; the others are given as they are."""
+    found = lock(connection, (outcome.order_id for outcome in outcomes))
+    moved: dict[int, Order] = {}
+    for outcome in outcomes:
+        cause = _cause(outcome)
+        target = TRANSITIONS.get((found[outcome.order_id].state, cause)) if cause else None
+        if target is not None:
+            moved[outcome.order_id] = _decided(found[outcome.order_id], target, outcome)
+    if moved:
+        connection.execute(DECIDE, {"decided": orjson.dumps([_row(order) for order in moved.values()]).decode()})
+        placed = [_announcement(order) for order in moved.values() if order.state is State.PLACED]
+        announcements.add(connection, outbox, placed)
+    return [moved.get(outcome.order_id) or found[outcome.order_id] for outcome in outcomes]
+
+
+def _cause(outcome: Outcome) -> Cause | None:
+    if outcome.result is Result.HELD:
+        return Cause.HELD
+    return Cause.REFUSED if outcome.result in REFUSALS else None
+
+
+def _decided(order: Order, target: State, outcome: Outcome) -> Order:
+    items = [Item.model_validate(line, from_attributes=True) for line in outcome.lines]
+    placed = {"items": items, "total": outcome.total} if target is State.PLACED else {}
+    refused = {"refusal": outcome.model_dump(mode="json")} if target is State.REJECTED else {}
+    return order.model_copy(update={"state": target, "reserved_at": outcome.decided_at, **placed, **refused})
+
+
+def _row(order: Order) -> dict[str, Any]:
+    """What is absent becomes NULL. MySQL and MariaDB read a time alike only without its zone."""
+    row = order.model_dump(mode="json", include={"id", "state", "items", "total", "refusal"}, exclude_none=True)
+    assert order.reserved_at is not None
+    return row | {"reserved_at": order.reserved_at.replace(tzinfo=None).isoformat(sep=" ")}
+
+
+# One statement of constant text for any number of orders.
+DECIDE = text(
+    "UPDATE JSON_TABLE(:decided, '$[*]' COLUMNS (id BIGINT PATH '$.id', state VARCHAR(16) PATH '$.state', "
+    "items JSON PATH '$.items', total DECIMAL(16, 2) PATH '$.total', refusal JSON PATH '$.refusal', "
+    "reserved_at VARCHAR(32) PATH '$.reserved_at')) AS decided "
+    "STRAIGHT_JOIN orders ON orders.id = decided.id "
+    "SET orders.state = decided.state, orders.items = decided.items, orders.total = decided.total, "
+    "orders.refusal = decided.refusal, orders.reserved_at = decided.reserved_at, orders.decided_at = NOW(6), "
+    "orders.due_at = IF(decided.state = 'placed', NOW(6) + INTERVAL :remind_after SECOND, NULL)"
+).bindparams(remind_after=REMIND_AFTER_SECONDS)
+
+
+def _announcement(order: Order) -> OrderPlaced:
+    assert order.total is not None
+    items = [EventItem.model_validate(item, from_attributes=True) for item in order.items]
+    return OrderPlaced(order_id=order.id, revision=order.revision, items=items, total=order.total)

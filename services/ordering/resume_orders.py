@@ -1,0 +1,57 @@
+"""Finishing placements that nobody finishes: their process died, or their client gave up. Forwards only."""
+
+import asyncio
+import logging
+
+from sqlalchemy import Connection, bindparam, select, text
+
+from chassis.database import Database
+from ordering.model import State, orders
+from ordering.orders import COLUMNS, Order, fetch
+from ordering.place_orders import Stages, settle
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 200
+TRY_FOR_SECONDS = 5.0
+LOOK_AGAIN_SECONDS = 6
+
+
+async def resume(database: Database, stages: Stages) -> bool:
+    """Settle some orders that are overdue. True if there may be more."""
+    overdue = await database.run(claim_overdue, State.PENDING)
+    if overdue:
+        log.warning("finishing %d orders left in doubt", len(overdue))
+        await asyncio.gather(*(_settle(order, stages) for order in overdue))
+    return len(overdue) == AT_ONCE
+
+
+async def _settle(order: Order, stages: Stages) -> None:
+    try:
+        async with asyncio.timeout(TRY_FOR_SECONDS):
+            settled = await settle(order, stages)
+        log.info("order %d was in doubt and is %s", order.id, settled.state)
+    except TimeoutError:
+        log.warning("order %d stays in doubt", order.id)
+
+
+def claim_overdue(connection: Connection, state: State) -> list[Order]:
+    """Orders in `state` that are due; nobody else gets them for LOOK_AGAIN_SECONDS."""
+    found = fetch(connection, OVERDUE, state=state)
+    if found:
+        connection.execute(LOOK_AGAIN, {"ids": [order.id for order in found]})
+    return found
+
+
+OVERDUE = (
+    select(*COLUMNS)
+    .where(orders.c.due_at < text("NOW(6)"), orders.c.state == bindparam("state"))
+    .order_by(orders.c.due_at)
+    .limit(AT_ONCE)
+    .with_for_update(skip_locked=True)
+)
+LOOK_AGAIN = (
+    orders.update()
+    .where(orders.c.id.in_(bindparam("ids", expanding=True)))
+    .values(due_at=text(f"NOW(6) + INTERVAL {LOOK_AGAIN_SECONDS} SECOND"))
+)

@@ -1,0 +1,74 @@
+"""Ordering's worker: sends what was announced, follows fulfilment, finishes what was left."""
+
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+
+from fastapi import FastAPI
+from sqlalchemy import Connection
+
+from chassis import streams
+from chassis.database import Database
+from chassis.heartbeat import BEAT_SECONDS, Heartbeat
+from chassis.loops import Loop, running
+from chassis.relay import Relay
+from chassis.streams import Consumer
+from chassis.trim import trim
+from chassis.web import create_app
+from contracts.events import FulfilmentCancelled, FulfilmentEvent, FulfilmentFailed, OrderFulfilled, read_fulfilment
+from contracts.streams import FULFILMENT, ORDERING
+from ordering import on_fulfilment_cancelled, on_fulfilment_failed, on_order_fulfilled
+from ordering.api import stages
+from ordering.catalog_client import CatalogClient
+from ordering.model import dead_letters, outbox, workers
+from ordering.note_announced import note_announced
+from ordering.resume_orders import resume
+from ordering.settings import Settings
+
+
+def build(settings: Settings | None = None) -> FastAPI:
+    settings = settings or Settings()
+    database = Database(settings.database_url, connections=settings.connections)
+    catalog = CatalogClient(settings.catalog_url, settings.service_token, settings.catalog_seconds)
+    client = streams.connect(settings.redis_url)
+    broker = streams.broker(settings.redis_url)
+    heartbeat = Heartbeat(database, workers, socket.gethostname())
+    relay = Relay(database, client, outbox, ORDERING, note_announced)
+    consumer = Consumer(
+        broker=broker,
+        client=client,
+        stream=FULFILMENT,
+        group="ordering",
+        read=read_fulfilment,
+        handle=lambda events: database.run(follow, events),
+        database=database,
+        letters=dead_letters,
+    )
+    loops = [
+        Loop(heartbeat.beat, BEAT_SECONDS),
+        Loop(relay.relay, 0.02),
+        Loop(partial(resume, database, stages(database, catalog)), 1.0),
+        Loop(partial(trim, client, ORDERING), 10.0),
+        *consumer.loops(),
+    ]
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with running(loops):
+            yield
+            await consumer.stop()
+        await heartbeat.end()
+        await broker.stop()
+        await client.aclose()
+        await catalog.close()
+        database.close()
+
+    return create_app("ordering worker", lifespan, {"heartbeat": heartbeat.check, "subscriber": consumer.check})
+
+
+def follow(connection: Connection, events: Sequence[FulfilmentEvent]) -> None:
+    """All of a batch in one commit, kind by kind; revisions make their order not matter."""
+    on_order_fulfilled.apply(connection, [event for event in events if isinstance(event, OrderFulfilled)])
+    on_fulfilment_failed.apply(connection, [event for event in events if isinstance(event, FulfilmentFailed)])
+    on_fulfilment_cancelled.apply(connection, [event for event in events if isinstance(event, FulfilmentCancelled)])
