@@ -79,3 +79,9 @@ def twin_system(
     """The whole system, two of every process."""
     with running(schemas, redis_server, tmp_path_factory.mktemp("twins"), replicas=2) as system:
         yield system
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """What the system itself runs on."""
+    return "asyncio"
