@@ -6,7 +6,7 @@ transaction serves many orders, each of which gets all its lines or none.
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -24,8 +24,6 @@ log = logging.getLogger(__name__)
 class Shelf:
     """A product row while it is locked."""
 
-    id: int
-    name: str
     price: Decimal
     stock: int
     version: int
@@ -47,16 +45,12 @@ def lock(connection: Connection, product_ids: Iterable[int]) -> dict[int, Shelf]
     if not ids:
         return {}
     rows = connection.execute(LOCK, {"ids": ids})
-    return {
-        row.id: Shelf(row.id, row.name, row.price, row.stock, row.version, row.deleted_at is not None) for row in rows
-    }
+    return {row.id: Shelf(row.price, row.stock, row.version, row.deleted_at is not None) for row in rows}
 
 
 # ORDER BY alone doesn't set the order in which rows are locked, the access path does: hence the hint.
 LOCK = (
-    select(
-        products.c.id, products.c.name, products.c.price, products.c.stock, products.c.version, products.c.deleted_at
-    )
+    select(products.c.id, products.c.price, products.c.stock, products.c.version, products.c.deleted_at)
     .where(products.c.id.in_(bindparam("ids", expanding=True)))
     .order_by(products.c.id)
     .with_hint(products, "FORCE INDEX (PRIMARY)")
@@ -64,29 +58,17 @@ LOCK = (
 )
 
 
-def move(connection: Connection, shelves: Mapping[int, Shelf], movements: Sequence[Movement]) -> dict[int, Shelf]:
-    """Write movements and the stock they come to. `shelves` are locked; returns those moved, as they stand now."""
-    moved: dict[int, Shelf] = {}
+def move(connection: Connection, shelves: Mapping[int, Shelf], movements: Sequence[Movement]) -> None:
+    """Write movements and the stock they come to. `shelves` are locked."""
+    stocks: dict[int, int] = {}
     rows: list[dict[str, Any]] = []
     for movement in movements:
-        before = moved.get(movement.product_id) or shelves[movement.product_id]
-        after = replace(before, stock=before.stock + movement.delta)
-        moved[movement.product_id] = after
-        rows.append(
-            {
-                "product_id": movement.product_id,
-                "kind": movement.kind,
-                "delta": movement.delta,
-                "stock": after.stock,
-                "order_id": movement.order_id,
-                "reason": movement.reason,
-            }
-        )
+        stock = stocks.get(movement.product_id, shelves[movement.product_id].stock) + movement.delta
+        stocks[movement.product_id] = stock
+        rows.append(vars(movement) | {"stock": stock})
     if rows:
         connection.execute(stock_movements.insert(), rows)
-        stocks = [[shelf.id, shelf.stock] for _, shelf in sorted(moved.items())]
-        connection.execute(WRITE_STOCK, {"stocks": orjson.dumps(stocks).decode()})
-    return {id_: replace(shelf, version=shelf.version + 1) for id_, shelf in moved.items()}
+        connection.execute(WRITE_STOCK, {"stocks": orjson.dumps(sorted(stocks.items())).decode()})
 
 
 # One statement of constant text for any number of products, written in the order they were locked in. Without the index
