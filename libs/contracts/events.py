@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, V
 class Event(BaseModel):
     """`revision` is the order's when the event was caused: a reader drops what is older than what it knows."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
 
     version: Literal[1] = 1
     order_id: int = Field(ge=1, lt=2**63)
@@ -21,7 +21,7 @@ class Event(BaseModel):
 
 
 class Item(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
 
     product_id: int
     quantity: int
@@ -31,7 +31,7 @@ class Item(BaseModel):
 class Try(BaseModel):
     """One run of the processing step. `ended_at` is None when its worker vanished or it still runs."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
 
     number: int
     worker: str
@@ -102,4 +102,5 @@ def _read(adapter: TypeAdapter[E], payload: bytes) -> E:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "payload"
-        raise UnreadableEvent(f"{where}: {first['msg']}") from None
+        echoes = first["type"] == "union_tag_invalid"
+        raise UnreadableEvent("type: unknown" if echoes else f"{where}: {first['msg']}") from None
