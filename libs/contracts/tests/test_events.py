@@ -1,0 +1,121 @@
+"""An event once sent can be read for ever; what is no event is told apart and never echoed."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from contracts.events import (
+    Event,
+    FulfilmentEvent,
+    OrderingEvent,
+    UnreadableEvent,
+    read_fulfilment,
+    read_ordering,
+)
+
+Read = Callable[[bytes], Event]
+
+SAMPLES = sorted((Path(__file__).parents[1] / "samples").glob("*.json"))
+READERS: dict[type[Event], Read] = {
+    **dict.fromkeys(get_args(OrderingEvent), read_ordering),
+    **dict.fromkeys(get_args(FulfilmentEvent), read_fulfilment),
+}
+BY_NAME = {event.__name__: (event, read) for event, read in READERS.items()}
+PLACED: dict[str, Any] = {
+    "type": "OrderPlaced",
+    "version": 1,
+    "order_id": 1,
+    "revision": 1,
+    "items": [{"product_id": 1, "quantity": 2, "unit_price": "9.99"}],
+    "total": "19.98",
+}
+
+
+def placed(**changed: Any) -> bytes:
+    return json.dumps(PLACED | changed).encode()
+
+
+def without(member: str) -> bytes:
+    return json.dumps({name: value for name, value in PLACED.items() if name != member}).encode()
+
+
+def is_kept(stored: Any, read: Any) -> bool:
+    """Everything stored is there, whatever was added since."""
+    if isinstance(stored, dict):
+        return all(name in read and is_kept(value, read[name]) for name, value in stored.items())
+    if isinstance(stored, list):
+        return len(stored) == len(read) and all(is_kept(*pair) for pair in zip(stored, read, strict=True))
+    return bool(stored == read)
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.stem)
+def test_a_stored_event_goes_on_being_read_with_nothing_lost(sample: Path) -> None:
+    event, read = BY_NAME[sample.stem.partition(".")[0]]
+
+    found = read(sample.read_bytes())
+
+    assert type(found) is event
+    assert is_kept(json.loads(sample.read_bytes()), found.model_dump(mode="json"))
+
+
+def test_every_event_in_every_version_has_a_stored_sample() -> None:
+    versions = {
+        f"{event.__name__}.v{version}"
+        for event in READERS
+        for version in get_args(event.model_fields["version"].annotation)
+    }
+
+    assert {sample.stem for sample in SAMPLES} == versions
+
+
+@pytest.mark.parametrize(("event", "read"), READERS.items(), ids=lambda value: getattr(value, "__name__", ""))
+def test_an_event_says_its_own_name(event: type[Event], read: Read) -> None:
+    assert event.model_fields["type"].default == event.__name__
+
+
+def test_fields_that_this_version_does_not_know_are_ignored() -> None:
+    event = read_ordering(placed(gift_wrap=True, items=[{**PLACED["items"][0], "colour": "red"}]))
+
+    assert event == read_ordering(placed())
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        pytest.param(b"", id="no payload"),
+        pytest.param(b"\x00\xff\xfe", id="binary"),
+        pytest.param(b"order 1, please", id="not JSON"),
+        pytest.param(b"null", id="null"),
+        pytest.param(b"[]", id="a list"),
+        pytest.param(b"[" * 100_000, id="100,000 levels deep"),
+        pytest.param(without("order_id"), id="no order id"),
+        pytest.param(without("type"), id="no type"),
+        pytest.param(placed(order_id="one"), id="order id of the wrong type"),
+        pytest.param(placed(order_id="1"), id="order id as text"),
+        pytest.param(placed(order_id=True), id="order id true"),
+        pytest.param(placed(order_id=0), id="order id 0"),
+        pytest.param(placed(order_id=2**63), id="order id beyond the database's"),
+        pytest.param(placed(revision=0), id="revision 0"),
+        pytest.param(placed(items=[]), id="no items"),
+        pytest.param(placed(total="NaN"), id="total NaN"),
+        pytest.param(placed(version=2), id="unknown version"),
+        pytest.param(placed(type="OrderEaten"), id="unknown type"),
+        pytest.param(placed(type="OrderFulfilled"), id="type of the other stream"),
+        pytest.param(b'{"type": "x' + b"x" * 1_000_000 + b'"}', id="1 MB"),
+    ],
+)
+def test_what_is_no_event_is_unreadable_and_said_in_a_short_sentence(payload: bytes) -> None:
+    with pytest.raises(UnreadableEvent) as caught:
+        read_ordering(payload)
+
+    assert 0 < len(str(caught.value)) < 1000
+
+
+def test_the_reason_does_not_echo_the_payload() -> None:
+    with pytest.raises(UnreadableEvent) as caught:
+        read_ordering(placed(order_id="card 4111 1111 1111 1111"))
+
+    assert "4111" not in str(caught.value)
