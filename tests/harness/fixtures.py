@@ -65,19 +65,10 @@ def redis_url(redis_server: RedisServer) -> str:
     return redis_server.url
 
 
-@pytest.fixture(scope="module")
-def system(schemas: Schemas, redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """The whole system, one of every process; the tests of a module share it."""
-    with running(schemas, redis_server, tmp_path_factory.mktemp("system")) as system:
-        yield system
-
-
-@pytest.fixture(scope="module")
-def twin_system(
-    schemas: Schemas, redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[System]:
-    """The whole system, two of every process."""
-    with running(schemas, redis_server, tmp_path_factory.mktemp("twins"), replicas=2) as system:
+@pytest.fixture(scope="session")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """The whole system with servers of its own and two of every process. Who breaks something starts it again."""
+    with running(tmp_path_factory.mktemp("system"), replicas=2) as system:
         yield system
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 
-from harness import containers, local_servers
+from harness import containers, local_servers, servers
 from harness.engine import HOST, Engine, MySQLServer, RedisServer
 from harness.processes import Process, listening
 from harness.schemas import Schemas
@@ -90,40 +90,42 @@ class System:
 
 
 @contextmanager
-def running(schemas: Schemas, redis: RedisServer, directory: Path, *, replicas: int = 1) -> Iterator[System]:
-    """A system on empty schemas, ready for orders; its processing step takes 0.3 s."""
-    mysql = schemas.server
-    for service in SERVICES:
-        schemas.empty(service)
-    topology = Topology({name: free_port() for name in PORTS} | {"MYSQL_PORT": mysql.port, "REDIS_PORT": redis.port})
-    environment = topology.environment() | {"FULFILMENT_PROCESSING_SECONDS": "0.3"}
+def running(directory: Path, *, replicas: int) -> Iterator[System]:
+    """A system with servers of its own, ready for orders; its processing step takes 0.3 s."""
     with ExitStack() as life:
-        processes = [
-            *(process for service in SERVICES for process in _apis(life, topology, service, replicas)),
-            *(Process(f"{service}-worker-{n}", free_port()) for service in WORKERS for n in range(replicas)),
-        ]
+        mysql = life.enter_context(servers.mysql(directory))
+        redis = life.enter_context(servers.redis(directory))
+        for service in SERVICES:
+            Schemas(mysql).empty(service)
+        ports = {name: free_port() for name in PORTS} | {"MYSQL_PORT": mysql.port, "REDIS_PORT": redis.port}
+        topology = Topology(ports, replicas)
+        processes = _processes(life, topology, directory)
         gateway = _gateway(topology, directory / "gateway")
         life.callback(gateway.remove)
-        for process in processes:
-            process.prepare(directory, environment)
-            life.callback(process.kill)
-        port = topology.ports["GATEWAY_PORT"]
-        system = System(
-            mysql, redis, gateway, f"http://{HOST}:{port}", {process.name: process for process in processes}
-        )
-        life.callback(system.client.close)
-        for process in processes:
-            process.start()
         gateway.start()
-        system.wait_until_ready()
+        url = f"http://{HOST}:{ports['GATEWAY_PORT']}"
+        system = System(mysql, redis, gateway, url, {process.name: process for process in processes})
+        life.callback(system.client.close)
+        system.start()
         yield system
 
 
-def _apis(life: ExitStack, topology: Topology, service: str, replicas: int) -> list[Process]:
+def _processes(life: ExitStack, topology: Topology, directory: Path) -> list[Process]:
+    environment = topology.environment() | {"FULFILMENT_PROCESSING_SECONDS": "0.3"}
+    replicas = range(topology.replicas)
+    apis = [process for service in SERVICES for process in _apis(life, topology, service)]
+    workers = [Process(f"{service}-worker-{n}", free_port()) for service in WORKERS for n in replicas]
+    for process in (*apis, *workers):
+        process.prepare(directory, environment)
+        life.callback(process.kill)
+    return [*apis, *workers]
+
+
+def _apis(life: ExitStack, topology: Topology, service: str) -> list[Process]:
     """All replicas of an api share one listening socket, as under supervisor."""
     port = topology.ports[f"{service.upper()}_PORT"]
     shared = life.enter_context(listening(port))
-    return [Process(f"{service}-api-{n}", port, shared) for n in range(replicas)]
+    return [Process(f"{service}-api-{n}", port, shared) for n in range(topology.replicas)]
 
 
 def _gateway(topology: Topology, directory: Path) -> Engine:
