@@ -2,13 +2,16 @@
 
 import http.client
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from local.binaries import find
+from local.processes import tethered
 
 CONFIGURATION = Path(__file__).parents[1] / "gateway"
+FAMILY = Path(__file__).with_name("family.py")
 HOST = "127.0.0.1"
 
 
@@ -41,7 +44,8 @@ class Gateway:
     def command(self) -> list[str]:
         directory = str(self.directory.resolve())
         start = f'daemon off; pid "{directory}/nginx.pid";'
-        return [find("nginx"), "-e", "stderr", "-p", directory, "-c", f"{directory}/nginx.conf", "-g", start]
+        nginx = [find("nginx"), "-e", "stderr", "-p", directory, "-c", f"{directory}/nginx.conf", "-g", start]
+        return [sys.executable, "-IS", str(FAMILY), *tethered(nginx)]
 
     def is_ready(self) -> bool:
         return get(self.port, "/gateway/livez")[0] == http.HTTPStatus.OK
