@@ -17,6 +17,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, create_engine, exc, text
 
+from chassis.crash_points import crash_point
 from chassis.problems import Unavailable
 
 log = logging.getLogger(__name__)
@@ -85,18 +86,22 @@ class Database:
 
     def transact(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work` in one transaction, again and whole if it must be. Raises Unavailable when the database is away."""
+        name = getattr(work, "__name__", "work")
         give_up_at = time.monotonic() + RETRY_FOR_SECONDS
         for attempt in count(1):
             try:
                 with self._engine.begin() as connection:
-                    return work(connection, *args, **kwargs)
+                    result = work(connection, *args, **kwargs)
+                    crash_point(f"{name}.before_commit")
             except exc.DBAPIError as error:
                 if not _may_run_again(error):
                     raise
-                name = getattr(work, "__name__", "work")
                 log.warning("transaction %s, try %d: %s", name, attempt, _reason(error))
                 if attempt == ATTEMPTS or time.monotonic() > give_up_at:
                     raise Unavailable("The database is not available") from error
+            else:
+                crash_point(f"{name}.after_commit")
+                return result
             time.sleep(random.uniform(0.5, 1.0) * 0.02 * 2**attempt)  # noqa: S311 - jitter, no secret
         raise AssertionError("unreachable")
 

@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import Connection, Table
 
 from chassis import outbox as rows
+from chassis.crash_points import crash_point
 from chassis.database import Database
 from chassis.outbox import Unsent
 from chassis.problems import Unavailable
@@ -49,20 +50,22 @@ class Relay:
         """Send what waits, up to AT_ONCE. True if there may be more."""
         claimed = await self.database.run(rows.claim, self.outbox, AT_ONCE)
         if claimed:
-            await self.database.run(self._settle, claimed, await self._send(claimed))
+            await self.database.run(self.remove_sent, claimed, await self._send(claimed))
         return len(claimed) == AT_ONCE
 
     async def _send(self, claimed: list[Unsent]) -> list[Sent]:
         async with self.client.pipeline(transaction=False) as pipe:
             for event in claimed:
                 pipe.xadd(self.stream.name, {PAYLOAD_FIELD: event.payload})
+            crash_point("relay.before_xadd")
             try:
                 entry_ids = await pipe.execute()
             except (RedisError, OSError) as error:
                 raise Unavailable(f"Redis is not available: {error}") from error
+        crash_point("relay.after_xadd")
         return [Sent(event.order_id, event.type, id_.decode()) for event, id_ in zip(claimed, entry_ids, strict=True)]
 
-    def _settle(self, connection: Connection, claimed: list[Unsent], sent: list[Sent]) -> None:
+    def remove_sent(self, connection: Connection, claimed: list[Unsent], sent: list[Sent]) -> None:
         if rows.remove(
             connection, self.outbox, [event.id for event in claimed]
         ):  # 0: this ran before, COMMIT's answer was lost

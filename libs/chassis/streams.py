@@ -23,6 +23,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from sqlalchemy import Table
 
 from chassis import dead_letters
+from chassis.crash_points import crash_point
 from chassis.database import Database
 from chassis.dead_letters import DeadLetter
 from chassis.loops import Loop
@@ -176,7 +177,9 @@ class Consumer(Generic[E_]):
                 await self._bury(entry, f"unreadable: {error}")
         await self._settle(events)
         if entries:
+            crash_point("consumer.before_ack")
             await self._client.xack(self.stream, self.group, *[entry_id for entry_id, _ in entries])
+            crash_point("consumer.after_ack")
 
     async def _settle(self, events: list[tuple[Entry, E_]]) -> None:
         while events:

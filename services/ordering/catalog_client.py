@@ -10,6 +10,7 @@ from typing import TypeVar
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from chassis.crash_points import crash_point
 from chassis.problems import Unavailable
 from contracts.reservations import (
     Outcome,
@@ -63,10 +64,12 @@ class CatalogClient:
             raise UnexpectedAnswer(f"catalog's answer to {path} can't be read") from error
 
     async def _exchange(self, method: str, path: str, content: str | None) -> bytes:
+        crash_point("catalog_call.before")
         try:
             response = await self._http.request(method, path, content=content)
         except httpx.HTTPError as error:
             raise Unavailable(f"Catalog does not answer ({type(error).__name__})") from error
+        crash_point("catalog_call.after")
         if response.status_code >= 500:
             raise Unavailable(f"Catalog answers {response.status_code}")
         if response.status_code != 200:
