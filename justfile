@@ -54,5 +54,5 @@ _venv:
     @cmp -s requirements-dev.txt .venv/installed.txt || { \
         echo "Installing the Python packages into .venv/ ..." >&2 && \
         uv venv --quiet --clear --python "${PYTHON:->=3.11}" .venv && \
-        uv pip sync --quiet --python .venv requirements-dev.txt && \
+        uv pip sync --quiet --compile-bytecode --python .venv requirements-dev.txt && \
         cp requirements-dev.txt .venv/installed.txt; }
