@@ -11,7 +11,7 @@ from docker.errors import ImageNotFound
 from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 
-from harness.engine import HOST, QUICK_MYSQL, MySQLServer, RedisServer, connect_as_root
+from harness.engine import HOST, QUICK_MYSQL, Connection, MySQLServer, RedisServer, connect_as_root
 from local.gateway_server import Gateway
 from local.processes import free_port, wait_until
 from local.redis_server import Redis
@@ -77,17 +77,17 @@ def mysql_server() -> MySQLServer:
     container = DockerContainer("mysql:8.4").with_command(MYSQL_COMMAND)
     container.with_envs(MYSQL_ROOT_PASSWORD=ROOT_PASSWORD, MYSQL_INITDB_SKIP_TZINFO="1")
 
-    def admin() -> "pymysql.Connection[pymysql.cursors.Cursor]":
+    def connect() -> Connection:
         return connect_as_root(port, ROOT_PASSWORD)
 
     def is_ready() -> bool:
         try:
-            admin().close()
+            connect().close()
         except pymysql.err.OperationalError:
             return False
         return True
 
-    return MySQLServer(ContainerEngine(on_loopback(container, 3306, port), is_ready), port, admin)
+    return MySQLServer(ContainerEngine(on_loopback(container, 3306, port), is_ready), port, connect)
 
 
 def redis_server() -> RedisServer:

@@ -1,13 +1,19 @@
 """A real server that tests may kill and start again, wherever it runs."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import TYPE_CHECKING, Protocol
 
 import pymysql
 from pymysql.constants import CLIENT
 
 from local.mysql_server import SCHEMAS
+
+if TYPE_CHECKING:
+    Connection = pymysql.Connection[pymysql.cursors.Cursor]
+else:
+    Connection = pymysql.Connection
 
 HOST = "127.0.0.1"
 
@@ -28,24 +34,37 @@ class Engine(Protocol):
         """Stop it for good."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class MySQLServer:
     engine: Engine
     port: int
-    admin: Callable[[], "pymysql.Connection[pymysql.cursors.Cursor]"]
+    connect: Callable[[], Connection]
+    _root: Connection | None = None
+    _one_at_a_time: Lock = field(default_factory=Lock)
 
     def url(self, user: str, schema: str) -> str:
         return f"mysql+pymysql://{user}:{user}@{HOST}:{self.port}/{schema}"
 
     def execute(self, sql: str) -> list[tuple[object, ...]]:
         """Run SQL as root, one statement or several; returns the rows of the last that had any."""
-        with self.admin() as connection, connection.cursor() as cursor:
+        with self._one_at_a_time, self._as_root().cursor() as cursor:
             cursor.execute(sql)
             rows = list(cursor.fetchall())
             while cursor.nextset():
                 rows = list(cursor.fetchall()) or rows
-            connection.commit()
         return rows
+
+    def _as_root(self) -> Connection:
+        """One connection for all calls: making one takes longer than most of what is asked."""
+        if self._root is None or not self._root.open or not _answers(self._root):
+            self.close()
+            self._root = self.connect()
+            self._root.autocommit(True)
+        return self._root
+
+    def close(self) -> None:
+        if self._root is not None and self._root.open:
+            self._root.close()
 
     def grant(self) -> None:
         """Make our schemas and users."""
@@ -63,7 +82,15 @@ class RedisServer:
         return f"redis://{HOST}:{self.port}/0"
 
 
-def connect_as_root(port: int, password: str) -> "pymysql.Connection[pymysql.cursors.Cursor]":
+def _answers(connection: Connection) -> bool:
+    try:
+        connection.ping(reconnect=False)
+    except pymysql.err.Error:
+        return False
+    return True
+
+
+def connect_as_root(port: int, password: str) -> Connection:
     return pymysql.connect(
         host=HOST, port=port, user="root", password=password, client_flag=CLIENT.MULTI_STATEMENTS, connect_timeout=2
     )

@@ -37,6 +37,7 @@ def mysql(directory: Path) -> Iterator[MySQLServer]:
     with _started(server.engine):
         server.grant()
         yield server
+        server.close()
 
 
 @contextmanager

@@ -1,0 +1,24 @@
+from collections.abc import Callable, Iterator
+
+import pytest
+from sqlalchemy import MetaData, create_engine
+
+from chassis.database import Database
+from harness.schemas import Schema
+
+
+@pytest.fixture
+def database(scratch_schema: Schema) -> Iterator[Database]:
+    database = Database(scratch_schema.url)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def create_tables(scratch_schema: Schema) -> Callable[[MetaData], None]:
+    def create(metadata: MetaData) -> None:
+        engine = create_engine(scratch_schema.url)
+        metadata.create_all(engine)
+        engine.dispose()
+
+    return create
