@@ -1,0 +1,34 @@
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from gateway.echo import Reach, serving
+from harness import containers, local_servers
+from harness.servers import in_containers
+from local.gateway_server import Gateway
+from local.processes import free_port
+
+
+@pytest.fixture(scope="session")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reach]:
+    """The real gateway before services that echo. Catalog has two replicas, fulfilment is away."""
+    with ExitStack() as life:
+        services = {name: life.enter_context(serving(name)) for name in ("catalog", "catalog-2", "ordering")}
+        upstreams = {
+            "catalog": [services["catalog"].address, services["catalog-2"].address],
+            "ordering": [services["ordering"].address],
+            "fulfilment": [f"127.0.0.1:{free_port()}"],
+        }
+        server = Gateway(tmp_path_factory.mktemp("gateway") / "echo-gateway", free_port(), upstreams)
+        engine = containers.gateway(server) if in_containers() else local_servers.LocalEngine(server)
+        life.callback(engine.remove)
+        engine.start()
+        yield Reach(server.port, services)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_services(gateway: Reach) -> None:
+    for service in gateway.services.values():
+        service.seen.clear()
+        service.hangs_up = False
