@@ -15,6 +15,13 @@ default:
 up: _venv
     @exec {{ bin }}/python -m local.up
 
+# Play what the system promises against the running one, with a verdict on each
+[group('run')]
+[no-exit-message]
+[positional-arguments]
+demo *arguments: _venv
+    @exec {{ bin }}/python -m local.demo "$@"
+
 # Forget all data of the system
 [group('run')]
 [no-exit-message]
