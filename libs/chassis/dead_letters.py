@@ -5,8 +5,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import orjson
-from sqlalchemy import BigInteger, Column, Connection, MetaData, String, Table, Text, UniqueConstraint, text
+from pydantic import BaseModel
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    MetaData,
+    RowMapping,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    select,
+    text,
+)
 from sqlalchemy.dialects.mysql import DATETIME, LONGTEXT, insert
+
+from chassis.problems import NotFound
+from chassis.web import UtcTime
+from contracts.streams import PAYLOAD_FIELD
 
 REASON_LENGTH = 1000
 
@@ -49,6 +66,39 @@ def bury(connection: Connection, table: Table, letters: Sequence[DeadLetter]) ->
         for letter in letters
     ]
     connection.execute(insert(table).on_duplicate_key_update(entry_id=table.c.entry_id), rows)
+
+
+class LetterView(BaseModel):
+    """`payload` is for reading only, cut short; what is redriven are the bytes as they came."""
+
+    id: int
+    stream: str
+    entry_id: str
+    reason: str
+    payload: str
+    created_at: UtcTime
+
+
+def list_(connection: Connection, table: Table, after: int, limit: int) -> list[LetterView]:
+    page = select(table).where(table.c.id > after).order_by(table.c.id).limit(limit)
+    return [_view(row) for row in connection.execute(page).mappings()]
+
+
+def _view(row: RowMapping) -> LetterView:
+    payload = unpack(row["fields"]).get(PAYLOAD_FIELD, b"")[:500].decode("utf-8", "backslashreplace")
+    return LetterView.model_validate({**row, "payload": payload})
+
+
+def read(connection: Connection, table: Table, letter_id: int) -> DeadLetter:
+    row = connection.execute(select(table).where(table.c.id == letter_id)).mappings().one_or_none()
+    if row is None:
+        raise NotFound("Dead letter not found")
+    return DeadLetter(row["stream"], row["entry_id"], unpack(row["fields"]), row["reason"])
+
+
+def discard(connection: Connection, table: Table, letter_id: int) -> None:
+    """Idempotent: one that is gone is discarded."""
+    connection.execute(table.delete().where(table.c.id == letter_id))
 
 
 def pack(fields: Mapping[bytes, bytes]) -> str:

@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 
 from chassis.problems import Unavailable
 
@@ -22,7 +23,8 @@ class Loop:
 
     @property
     def name(self) -> str:
-        return getattr(self.turn, "__qualname__", repr(self.turn))
+        turn = self.turn.func if isinstance(self.turn, partial) else self.turn
+        return getattr(turn, "__qualname__", repr(turn))
 
     async def run(self) -> None:
         name = self.name

@@ -3,7 +3,7 @@
 import time
 
 from fastapi import Response
-from prometheus_client import CONTENT_TYPE_LATEST, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, Gauge, Histogram, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 requests = Histogram(
@@ -12,6 +12,8 @@ requests = Histogram(
     ["method", "route", "status"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
+
+stock_differences = Gauge("stock_differences", "Differences that the last stock proof of this process found")
 
 
 class Measured:

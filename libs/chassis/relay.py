@@ -9,14 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from redis import asyncio as redis
-from redis.exceptions import RedisError
 from sqlalchemy import Connection, Table
 
 from chassis import outbox as rows
 from chassis.crash_points import crash_point
 from chassis.database import Database
 from chassis.outbox import Unsent
-from chassis.problems import Unavailable
+from chassis.streams import available
 from contracts.streams import PAYLOAD_FIELD, Stream
 
 log = logging.getLogger(__name__)
@@ -58,10 +57,8 @@ class Relay:
             for event in claimed:
                 pipe.xadd(self.stream.name, {PAYLOAD_FIELD: event.payload})
             crash_point("relay.before_xadd")
-            try:
+            async with available():
                 entry_ids = await pipe.execute()
-            except (RedisError, OSError) as error:
-                raise Unavailable(f"Redis is not available: {error}") from error
         crash_point("relay.after_xadd")
         return [Sent(event.order_id, event.type, id_.decode()) for event, id_ in zip(claimed, entry_ids, strict=True)]
 

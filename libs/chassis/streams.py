@@ -8,7 +8,8 @@ subscriber that ended because its group vanished is started again, and entries o
 import asyncio
 import logging
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Generic, TypeVar
 
 from faststream import AckPolicy
@@ -132,24 +133,20 @@ class Consumer(Generic[E_]):
     async def _heal(self) -> None:
         if self.running:
             return
-        try:
+        async with available():
             await self._broker.connect()
             await ensure_group(self._client, self.stream, self.group)
             await self._subscriber.start()
-        except (RedisError, OSError, TimeoutError) as error:
-            raise Unavailable(f"Redis is not available: {error}") from error
         log.info("reading stream %s as group %s", self.stream, self.group)
 
     async def _take_over_orphans(self) -> bool:
         """Entries that a consumer read and never acknowledged."""
         if not self.running:
             return False
-        try:
+        async with available():
             _, entries, *_ = await self._client.xautoclaim(
                 self.stream, self.group, self.name, IDLE_BEFORE_TAKEOVER_MILLISECONDS, count=AT_ONCE
             )
-        except (RedisError, OSError) as error:
-            raise Unavailable(f"Redis is not available: {error}") from error
         if entries:
             log.warning("took over %d entries of stream %s that nobody acknowledged", len(entries), self.stream)
             await self.deal_with(entries)
@@ -216,8 +213,15 @@ async def _entries(message: RedisBatchStreamMessage) -> list[Entry]:
     return list(zip(raw["message_ids"], raw["data"], strict=True))
 
 
-async def check(client: redis.Redis) -> None:
+@asynccontextmanager
+async def available() -> AsyncIterator[None]:
+    """Whatever goes wrong with Redis inside is Unavailable."""
     try:
-        await client.ping()
-    except (RedisError, OSError) as error:
+        yield
+    except (RedisError, OSError, TimeoutError) as error:
         raise Unavailable(f"Redis is not available: {error}") from error
+
+
+async def check(client: redis.Redis) -> None:
+    async with available():
+        await client.ping()

@@ -1,7 +1,7 @@
 """Ordering asks catalog, over HTTP: reserve stock for these orders; give the stock of these orders back.
 
 `POST /private/reservations` takes a `ReserveRequest` and answers a `ReserveAnswer`, its outcomes in the order asked.
-`POST /private/releases` takes a `ReleaseRequest` and answers a `ReleaseAnswer`.
+`POST /private/releases` takes `OrderIds` and answers a `ReleaseAnswer`.
 Both are idempotent by order id. Money is exact: decimals travel as strings. Readers ignore fields they don't know.
 """
 
@@ -83,7 +83,7 @@ class ReserveAnswer(Message):
     outcomes: list[Outcome]
 
 
-class ReleaseRequest(Message):
+class OrderIds(Message):
     order_ids: list[Id] = Field(min_length=1, max_length=MAX_RESERVATIONS)
 
 
@@ -91,3 +91,28 @@ class ReleaseAnswer(Message):
     """The orders that hold no stock any more, released now or before."""
 
     released: list[int]
+
+
+class Difference(Message):
+    """Where the books don't agree: about which product or order, and what each side says."""
+
+    about: str
+    says: dict[str, int | str | None]
+
+
+class StockProof(Message):
+    """Catalog's own books: every stock against its movements, every product's movements against its held reservations."""
+
+    products: int
+    differences: list[Difference]
+
+
+class HeldLines(Message):
+    """What catalog holds for an order; no lines if nothing."""
+
+    order_id: int
+    lines: list[Line]
+
+
+class HeldAnswer(Message):
+    reservations: list[HeldLines]

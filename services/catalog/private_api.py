@@ -6,19 +6,23 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter
 
-from catalog import reserve_stock
+from catalog import prove_stock, reserve_stock
 from chassis.database import Database
 from chassis.gather import Gather
+from chassis.metrics import stock_differences
+from chassis.paging import PageQuery
 from chassis.problems import Unavailable
 from chassis.web import private_router
 from contracts.reservations import (
+    HeldAnswer,
+    OrderIds,
     Outcome,
     ReleaseAnswer,
-    ReleaseRequest,
     Reservation,
     ReserveAnswer,
     ReserveRequest,
     Result,
+    StockProof,
 )
 
 log = logging.getLogger(__name__)
@@ -43,8 +47,22 @@ def routes(database: Database, token: str) -> APIRouter:
         return ReserveAnswer(outcomes=[_outcome(one, result) for one, result in zip(asked, results, strict=True)])
 
     @router.post("/releases")
-    async def release(request: ReleaseRequest) -> ReleaseAnswer:
+    async def release(request: OrderIds) -> ReleaseAnswer:
         return ReleaseAnswer(released=await database.run(reserve_stock.release, request.order_ids))
+
+    @router.get("/stock-proof")
+    async def prove() -> StockProof:
+        proof = await database.run(prove_stock.prove)
+        stock_differences.set(len(proof.differences))
+        return proof
+
+    @router.get("/reservations")
+    async def holders(page: PageQuery) -> HeldAnswer:
+        return HeldAnswer(reservations=await database.run(prove_stock.holders, page.after or 0, page.limit))
+
+    @router.post("/reservations/held")
+    async def held(request: OrderIds) -> HeldAnswer:
+        return HeldAnswer(reservations=await database.run(prove_stock.held, request.order_ids))
 
     return router
 

@@ -7,14 +7,14 @@ from fastapi import APIRouter, FastAPI
 from pydantic import BaseModel
 from sqlalchemy import Connection
 
-from chassis import heartbeat, streams
+from chassis import dead_letter_routes, heartbeat, streams
 from chassis.database import Database
 from chassis.gather import Gather
 from chassis.problems import NotFound
-from chassis.web import PathId, UtcTime, create_app
+from chassis.web import PathId, UtcTime, create_app, private_router
 from fulfilment import fulfilments
 from fulfilment.fulfilments import Fulfilment
-from fulfilment.model import State, workers
+from fulfilment.model import State, dead_letters, workers
 from fulfilment.settings import Settings
 
 
@@ -53,6 +53,9 @@ def build(settings: Settings | None = None) -> FastAPI:
     }
     app = create_app("fulfilment", lifespan, checks)
     app.include_router(_public(database))
+    private = private_router(settings.service_token)
+    dead_letter_routes.add_routes(private, database, client, dead_letters)
+    app.include_router(private)
     return app
 
 

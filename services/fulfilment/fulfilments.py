@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, RowMapping, bindparam, func, select
 
 from chassis import outbox as announcements
 from chassis.web import UtcTime
@@ -29,6 +29,11 @@ class Fulfilment(BaseModel):
     decided_at: UtcTime | None
 
 
+def of_row(row: RowMapping) -> Fulfilment:
+    """Lax, unlike events: what JSON columns give back is JSON's types."""
+    return Fulfilment.model_validate(dict(row), strict=False)
+
+
 COLUMNS = [fulfilments.c[name] for name in Fulfilment.model_fields]
 BY_IDS = select(*COLUMNS).where(fulfilments.c.order_id.in_(bindparam("ids", expanding=True)))
 LOCK = BY_IDS.order_by(fulfilments.c.order_id).with_hint(fulfilments, "FORCE INDEX (PRIMARY)").with_for_update()
@@ -37,12 +42,12 @@ LOCK = BY_IDS.order_by(fulfilments.c.order_id).with_hint(fulfilments, "FORCE IND
 def lock(connection: Connection, order_ids: Iterable[int]) -> dict[int, Fulfilment]:
     """The rows there are, locked by primary key in id order."""
     rows = connection.execute(LOCK, {"ids": sorted(set(order_ids))}).mappings()
-    return {row["order_id"]: Fulfilment.model_validate(dict(row)) for row in rows}
+    return {row["order_id"]: of_row(row) for row in rows}
 
 
 def read(connection: Connection, order_ids: Sequence[int]) -> dict[int, Fulfilment]:
     rows = connection.execute(BY_IDS, {"ids": list(order_ids)}).mappings()
-    return {row["order_id"]: Fulfilment.model_validate(dict(row)) for row in rows}
+    return {row["order_id"]: of_row(row) for row in rows}
 
 
 def now(connection: Connection) -> datetime:

@@ -5,7 +5,7 @@ import logging
 from sqlalchemy import Connection, bindparam, func, select
 
 from chassis import heartbeat
-from fulfilment.fulfilments import COLUMNS, Fulfilment, lock, remember_tries
+from fulfilment.fulfilments import COLUMNS, Fulfilment, lock, of_row, remember_tries
 from fulfilment.model import IN_WORK, fulfilments, workers
 
 log = logging.getLogger(__name__)
@@ -18,9 +18,7 @@ def take_over(connection: Connection, owner: str) -> list[Fulfilment]:
     gone = set(connection.execute(OWNERS).scalars()) - set(heartbeat.alive(connection, workers)) - {owner}
     if not gone:
         return []
-    orphans = [
-        Fulfilment.model_validate(dict(row)) for row in connection.execute(ORPHANS, {"gone": list(gone)}).mappings()
-    ]
+    orphans = [of_row(row) for row in connection.execute(ORPHANS, {"gone": list(gone)}).mappings()]
     remember_tries(connection, orphans, "lost", None)
     ids = [row.order_id for row in orphans]
     if ids:
@@ -32,7 +30,7 @@ def take_over(connection: Connection, owner: str) -> list[Fulfilment]:
 def owned(connection: Connection, owner: str) -> list[Fulfilment]:
     """All that `owner` has to finish, whether it knows or not."""
     rows = connection.execute(OWNED, {"owner": owner}).mappings()
-    return [Fulfilment.model_validate(dict(row)) for row in rows]
+    return [of_row(row) for row in rows]
 
 
 OWNERS = select(fulfilments.c.owner).where(fulfilments.c.state.in_(IN_WORK)).distinct()

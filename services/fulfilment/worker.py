@@ -3,7 +3,7 @@
 import logging
 import socket
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 
 from fastapi import FastAPI
@@ -13,6 +13,7 @@ from chassis import streams
 from chassis.database import Database
 from chassis.heartbeat import BEAT_SECONDS, Heartbeat
 from chassis.loops import Loop, running
+from chassis.problems import Unavailable
 from chassis.relay import Relay
 from chassis.streams import Consumer
 from chassis.trim import trim
@@ -109,6 +110,8 @@ def build(settings: Settings | None = None, step: Step | None = None) -> FastAPI
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        with suppress(Unavailable):  # the loop goes on trying
+            await heartbeat.beat()
         async with running(loops):
             yield
             await consumer.stop()

@@ -15,13 +15,15 @@ from chassis.idempotency import IdempotencyKey, fingerprint
 from chassis.paging import Page, link_next
 from chassis.web import MAX_ID, Amount, Body, Checks, PathId, create_app, require_all
 from contracts.reservations import Line
-from ordering import orders
+from ordering import orders, private_api
+from ordering.cancel_order import cancel, status_of
 from ordering.catalog_client import CatalogClient
 from ordering.model import MAX_ITEMS, MAX_QUANTITY, State, workers
 from ordering.neighbours import FulfilmentClient
 from ordering.orders import Order
 from ordering.place_orders import NewOrder, Stages, accept, decide, place
 from ordering.settings import Settings
+from ordering.timeline import StepView, timeline
 from ordering.views import ORDERS, OrderView, placement_answer, view
 
 
@@ -81,6 +83,7 @@ def build(settings: Settings | None = None) -> FastAPI:
 
     app = create_app("ordering", lifespan, {"database": database.ping})
     app.include_router(_public(database, stages(database, catalog), settings.placing_seconds))
+    app.include_router(private_api.routes(database, catalog, client, settings.service_token))
     app.include_router(
         _health(
             {
@@ -143,5 +146,16 @@ def _public(database: Database, placing: Stages, within_seconds: float) -> APIRo
     @router.get("/{order_id}")
     async def read_one(order_id: PathId) -> OrderView:
         return view(await read(order_id))
+
+    @router.post("/{order_id}/cancel", responses={202: {"model": OrderView}})
+    async def cancel_one(order_id: PathId, _key: IdempotencyKey, response: Response) -> OrderView:
+        """Cancelling is idempotent by itself, so a key is checked but needs no keeping."""
+        order = await database.run(cancel, order_id)
+        response.status_code = status_of(order)
+        return view(order)
+
+    @router.get("/{order_id}/timeline")
+    async def read_timeline(order_id: PathId) -> list[StepView]:
+        return await database.run(timeline, order_id)
 
     return router

@@ -13,12 +13,16 @@ from pydantic import BaseModel, ValidationError
 from chassis.crash_points import crash_point
 from chassis.problems import Unavailable
 from contracts.reservations import (
+    MAX_RESERVATIONS,
+    HeldAnswer,
+    HeldLines,
+    OrderIds,
     Outcome,
     ReleaseAnswer,
-    ReleaseRequest,
     Reservation,
     ReserveAnswer,
     ReserveRequest,
+    StockProof,
 )
 
 Answer = TypeVar("Answer", bound=BaseModel)
@@ -47,8 +51,21 @@ class CatalogClient:
 
     async def release(self, order_ids: Sequence[int]) -> list[int]:
         """The ids that hold no stock any more."""
-        answer = await self._post("/private/releases", ReleaseRequest(order_ids=list(order_ids)), ReleaseAnswer)
+        answer = await self._post("/private/releases", OrderIds(order_ids=list(order_ids)), ReleaseAnswer)
         return answer.released
+
+    async def stock_proof(self) -> StockProof:
+        return await self._get("/private/stock-proof", StockProof)
+
+    async def holders(self, after: int) -> list[HeldLines]:
+        """The next reservations that hold stock, by order id."""
+        answer = await self._get(f"/private/reservations?after={after}&limit={MAX_RESERVATIONS}", HeldAnswer)
+        return answer.reservations
+
+    async def held(self, order_ids: Sequence[int]) -> list[HeldLines]:
+        """What is held for each of these orders, in the order asked."""
+        answer = await self._post("/private/reservations/held", OrderIds(order_ids=list(order_ids)), HeldAnswer)
+        return answer.reservations
 
     async def check(self) -> None:
         await self._exchange("GET", "/readyz", None)
@@ -57,11 +74,10 @@ class CatalogClient:
         await self._http.aclose()
 
     async def _post(self, path: str, request: BaseModel, answer: type[Answer]) -> Answer:
-        content = await self._exchange("POST", path, request.model_dump_json())
-        try:
-            return answer.model_validate_json(content)
-        except ValidationError as error:
-            raise UnexpectedAnswer(f"catalog's answer to {path} can't be read") from error
+        return _read(path, await self._exchange("POST", path, request.model_dump_json()), answer)
+
+    async def _get(self, path: str, answer: type[Answer]) -> Answer:
+        return _read(path, await self._exchange("GET", path, None), answer)
 
     async def _exchange(self, method: str, path: str, content: str | None) -> bytes:
         crash_point("catalog_call.before")
@@ -75,3 +91,10 @@ class CatalogClient:
         if response.status_code != 200:
             raise UnexpectedAnswer(f"catalog answers {response.status_code} to {path}")
         return response.content
+
+
+def _read(path: str, content: bytes, answer: type[Answer]) -> Answer:
+    try:
+        return answer.model_validate_json(content)
+    except ValidationError as error:
+        raise UnexpectedAnswer(f"catalog's answer to {path} can't be read") from error

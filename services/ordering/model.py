@@ -23,6 +23,7 @@ from chassis.heartbeat import workers_table
 from chassis.idempotency import FingerprintColumn, KeyColumn
 from chassis.outbox import outbox_table
 
+REMIND_AFTER_SECONDS = 15  # a step takes 5
 MAX_ITEMS = 100
 MAX_QUANTITY = 10_000
 
@@ -74,7 +75,6 @@ class Step(StrEnum):
     """What an order's timeline shows beside the times in its row."""
 
     ANNOUNCED = "announced"
-    ANNOUNCED_AGAIN = "announced_again"
     TAKEN = "taken"
     TRY = "try"
     FULFILLED = "fulfilled"
@@ -121,6 +121,15 @@ order_steps = Table(
     Column("at", DATETIME(fsp=6), nullable=False),
     Column("detail", JSON, nullable=False),
     Index("by_order", "order_id"),
+)
+
+# One row: by what the Redis server was known when last seen.
+redis_marks = Table(
+    "redis_marks",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("run_id", String(64), nullable=False),
+    Column("mark", String(64), nullable=False),
 )
 
 outbox = outbox_table(metadata)

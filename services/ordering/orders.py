@@ -6,11 +6,11 @@ from decimal import Decimal
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import Connection, RowMapping, Select, bindparam, select
+from sqlalchemy import Connection, RowMapping, Select, bindparam, func, select, text
 
 from chassis.problems import NotFound
 from contracts.reservations import Line, Reservation
-from ordering.model import State, orders
+from ordering.model import REMIND_AFTER_SECONDS, TRANSITIONS, Cause, State, Step, order_steps, orders
 
 
 class Item(BaseModel):
@@ -57,6 +57,26 @@ def fetch(connection: Connection, query: Select[Any], **parameters: Any) -> list
 def lock(connection: Connection, order_ids: Iterable[int]) -> dict[int, Order]:
     """The rows, locked by primary key in id order."""
     return {order.id: order for order in fetch(connection, LOCK, ids=sorted(set(order_ids)))}
+
+
+def lock_one(connection: Connection, order_id: int) -> Order:
+    found = lock(connection, [order_id])
+    if order_id not in found:
+        raise NotFound("Order not found")
+    return found[order_id]
+
+
+def begin_revision(connection: Connection, order: Order, cause: Cause, step: Step) -> Order | None:
+    """Move a locked order to where `cause` leads, under its next revision. None if it leads nowhere from here."""
+    target = TRANSITIONS.get((order.state, cause))
+    if target is None:
+        return None
+    moved = order.model_copy(update={"state": target, "revision": order.revision + 1, "reminders": 0})
+    due = text("NOW(6) + INTERVAL :seconds SECOND").bindparams(seconds=REMIND_AFTER_SECONDS)
+    update = orders.update().where(orders.c.id == order.id)
+    connection.execute(update.values(state=target, revision=moved.revision, reminders=0, due_at=due))
+    connection.execute(order_steps.insert().values(order_id=order.id, step=step, at=func.now(6), detail={}))
+    return moved
 
 
 BY_IDS = select(*COLUMNS).where(orders.c.id.in_(bindparam("ids", expanding=True)))

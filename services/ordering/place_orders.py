@@ -24,12 +24,11 @@ from contracts.events import Item as EventItem
 from contracts.events import OrderPlaced
 from contracts.reservations import REFUSALS, Line, Outcome, Reservation, Result
 from ordering.catalog_client import UnexpectedAnswer
-from ordering.model import TRANSITIONS, Cause, State, orders, outbox
+from ordering.model import REMIND_AFTER_SECONDS, TRANSITIONS, Cause, State, orders, outbox
 from ordering.orders import COLUMNS, Item, Order, fetch, lock
 
 log = logging.getLogger(__name__)
 
-REMIND_AFTER_SECONDS = 15  # a step takes 5
 RESUME_AFTER_SECONDS = 10  # longer than a placement's budget, so that nobody helps where nobody is missing
 
 
@@ -133,7 +132,7 @@ def decide(connection: Connection, outcomes: Sequence[Outcome]) -> list[Order]:
             moved[outcome.order_id] = _decided(found[outcome.order_id], target, outcome)
     if moved:
         connection.execute(DECIDE, {"decided": orjson.dumps([_row(order) for order in moved.values()]).decode()})
-        placed = [_announcement(order) for order in moved.values() if order.state is State.PLACED]
+        placed = [announcement(order) for order in moved.values() if order.state is State.PLACED]
         announcements.add(connection, outbox, placed)
     return [moved.get(outcome.order_id) or found[outcome.order_id] for outcome in outcomes]
 
@@ -170,7 +169,7 @@ DECIDE = text(
 ).bindparams(remind_after=REMIND_AFTER_SECONDS)
 
 
-def _announcement(order: Order) -> OrderPlaced:
+def announcement(order: Order) -> OrderPlaced:
     assert order.total is not None
     items = [EventItem.model_validate(item, from_attributes=True) for item in order.items]
     return OrderPlaced(order_id=order.id, revision=order.revision, items=items, total=order.total)

@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 
 from fastapi import FastAPI
@@ -12,6 +12,7 @@ from chassis import streams
 from chassis.database import Database
 from chassis.heartbeat import BEAT_SECONDS, Heartbeat
 from chassis.loops import Loop, running
+from chassis.problems import Unavailable
 from chassis.relay import Relay
 from chassis.streams import Consumer
 from chassis.trim import trim
@@ -19,10 +20,12 @@ from chassis.web import create_app
 from contracts.events import FulfilmentCancelled, FulfilmentEvent, FulfilmentFailed, OrderFulfilled, read_fulfilment
 from contracts.streams import FULFILMENT, ORDERING
 from ordering import on_fulfilment_cancelled, on_fulfilment_failed, on_order_fulfilled
+from ordering.announce_again import notice_loss, remind
 from ordering.api import stages
 from ordering.catalog_client import CatalogClient
 from ordering.model import dead_letters, outbox, workers
 from ordering.note_announced import note_announced
+from ordering.release_stock import release
 from ordering.resume_orders import resume
 from ordering.settings import Settings
 
@@ -49,12 +52,17 @@ def build(settings: Settings | None = None) -> FastAPI:
         Loop(heartbeat.beat, BEAT_SECONDS),
         Loop(relay.relay, 0.02),
         Loop(partial(resume, database, stages(database, catalog)), 1.0),
+        Loop(partial(release, database, catalog), 0.5),
+        Loop(partial(remind, database, client), 1.0),
+        Loop(partial(notice_loss, database, client), 1.0),
         Loop(partial(trim, client, ORDERING), 10.0),
         *consumer.loops(),
     ]
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        with suppress(Unavailable):  # the loop goes on trying
+            await heartbeat.beat()
         async with running(loops):
             yield
             await consumer.stop()

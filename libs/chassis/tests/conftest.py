@@ -1,6 +1,7 @@
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
+from redis.asyncio import Redis
 from sqlalchemy import MetaData, create_engine
 
 from chassis.database import Database
@@ -22,3 +23,9 @@ def create_tables(scratch_schema: Schema) -> Callable[[MetaData], None]:
         engine.dispose()
 
     return create
+
+
+@pytest.fixture
+async def redis_client(redis_url: str) -> AsyncIterator[Redis]:
+    async with Redis.from_url(redis_url) as client:
+        yield client

@@ -1,0 +1,47 @@
+"""How far a consumer group has come in its stream."""
+
+from dataclasses import dataclass
+
+from redis import asyncio as redis
+from redis.exceptions import ResponseError
+
+EntryId = tuple[int, int]  # milliseconds of Redis's clock, sequence number
+
+BEGINNING: EntryId = (0, 0)
+
+
+@dataclass(frozen=True)
+class Position:
+    """All entries below `floor` are acknowledged; none above `end` were ever added, as far as Redis remembers.
+
+    `known` is False if there is no such group: after a flush, or before the first start.
+    """
+
+    known: bool
+    floor: EntryId
+    end: EntryId
+
+    def is_ahead(self, entry_id: str) -> bool:
+        """Will the group come to this entry, or hold it unacknowledged? One beyond the end was lost with Redis's memory."""
+        return self.floor <= parts(entry_id) <= self.end
+
+
+async def position(client: redis.Redis, stream: str, group: str) -> Position:
+    try:
+        end = parts((await client.xinfo_stream(stream))["last-generated-id"])
+    except ResponseError:  # no such stream
+        return Position(known=False, floor=BEGINNING, end=BEGINNING)
+    groups = {found["name"].decode(): found for found in await client.xinfo_groups(stream)}
+    if group not in groups:
+        return Position(known=False, floor=BEGINNING, end=end)
+    pending = await client.xpending(stream, group)
+    if pending["pending"]:
+        return Position(known=True, floor=parts(pending["min"]), end=end)
+    milliseconds, sequence = parts(groups[group]["last-delivered-id"])
+    return Position(known=True, floor=(milliseconds, sequence + 1), end=end)
+
+
+def parts(entry_id: str | bytes) -> EntryId:
+    text = entry_id.decode() if isinstance(entry_id, bytes) else entry_id
+    milliseconds, _, sequence = text.partition("-")
+    return int(milliseconds), int(sequence)

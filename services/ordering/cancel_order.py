@@ -1,0 +1,42 @@
+"""Asking to cancel. Whether it comes in time is fulfilment's to decide, so the answer is a wish noted, not a fact."""
+
+from http import HTTPStatus
+from typing import ClassVar
+
+from sqlalchemy import Connection
+
+from chassis import outbox as announcements
+from chassis.problems import RETRY_AFTER_SECONDS, Conflict
+from contracts.events import OrderCancelled
+from ordering.model import Cause, State, Step, outbox
+from ordering.orders import Order, begin_revision, lock_one
+
+ALREADY = frozenset({State.CANCELLING, State.RELEASING, State.CANCELLED})
+
+
+class StillPending(Conflict):
+    """409 that passes: once placing has ended, ask again."""
+
+    headers: ClassVar[dict[str, str]] = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+
+
+class TooLate(Conflict):
+    """409 for good."""
+
+
+def cancel(connection: Connection, order_id: int) -> Order:
+    """placed | failed → cancelling, announced in the same commit. Repeating it gives the order as it is."""
+    order = lock_one(connection, order_id)
+    if order.state in ALREADY:
+        return order
+    if order.state is State.PENDING:
+        raise StillPending("The order is still being placed", order_id=order_id, state=order.state)
+    cancelling = begin_revision(connection, order, Cause.CANCEL, Step.CANCEL_REQUESTED)
+    if cancelling is None:
+        raise TooLate(f"The order is {order.state} and can't be cancelled", order_id=order_id, state=order.state)
+    announcements.add(connection, outbox, [OrderCancelled(order_id=order_id, revision=cancelling.revision)])
+    return cancelling
+
+
+def status_of(order: Order) -> int:
+    return HTTPStatus.OK if order.state is State.CANCELLED else HTTPStatus.ACCEPTED

@@ -1,0 +1,40 @@
+"""What operators ask of ordering. Never through the gateway."""
+
+from fastapi import APIRouter
+from redis import asyncio as redis
+
+from chassis import dead_letter_routes
+from chassis.database import Database
+from chassis.metrics import stock_differences
+from chassis.web import PathId, private_router
+from contracts.reservations import StockProof
+from ordering.announce_again import announce
+from ordering.catalog_client import CatalogClient
+from ordering.model import dead_letters
+from ordering.prove_stock import prove
+from ordering.redrive_order import redrive
+from ordering.views import OrderView, view
+
+
+def routes(database: Database, catalog: CatalogClient, client: redis.Redis, token: str) -> APIRouter:
+    router = private_router(token)
+    dead_letter_routes.add_routes(router, database, client, dead_letters)
+
+    @router.post("/orders/{order_id}/redrive")
+    async def redrive_one(order_id: PathId) -> OrderView:
+        """Give a failed order another chance."""
+        return view(await database.run(redrive, order_id))
+
+    @router.post("/orders/{order_id}/announce")
+    async def announce_one(order_id: PathId) -> OrderView:
+        """Say again what fulfilment has not answered; a repeat does no harm."""
+        return view(await database.run(announce, order_id))
+
+    @router.get("/stock-proof")
+    async def prove_stock() -> StockProof:
+        """Every stock, movement and reservation against every order. Takes a while on large tables."""
+        proof = await prove(database, catalog)
+        stock_differences.set(len(proof.differences))
+        return proof
+
+    return router
