@@ -24,7 +24,7 @@ KeyColumn = VARBINARY(KEY_LENGTH)
 FingerprintColumn = BINARY(32)
 
 
-def _key_of(request: Request) -> str | None:
+async def _key_of(request: Request) -> str | None:
     keys = request.headers.getlist("idempotency-key")
     if not keys:
         return None
@@ -35,6 +35,7 @@ def _key_of(request: Request) -> str | None:
     return keys[0]
 
 
+# Async although it awaits nothing: FastAPI sends a plain function to the thread pool.
 IdempotencyKey = Annotated[str | None, Depends(_key_of)]
 
 

@@ -198,7 +198,7 @@ async def _complaint(check: Callable[[], Awaitable[None]]) -> str | None:
 def private_router(token: str) -> APIRouter:
     """Routes for the other services: never through the gateway, and only with the service token."""
 
-    def authorise(request: Request) -> None:
+    async def authorise(request: Request) -> None:
         given = request.headers.get("authorization", "").encode("latin-1")
         if not hmac.compare_digest(given, f"Bearer {token}".encode()):
             raise HTTPException(401, "The service token is missing or wrong")

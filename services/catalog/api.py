@@ -59,7 +59,7 @@ class AdjustmentBody(Body):
     reason: Text255
 
 
-def _version(if_match: Annotated[str | None, Header()] = None) -> int | None:
+async def _version(if_match: Annotated[str | None, Header()] = None) -> int | None:
     """The version that a PUT insists on, None for any. An ETag that isn't ours matches nothing."""
     if if_match is None or if_match.strip() == "*":
         return None
