@@ -2,11 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 import pytest
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from sqlalchemy import Connection, MetaData, create_engine, func, select
 
 from chassis import outbox as chassis_outbox
@@ -16,9 +18,11 @@ from chassis.problems import Unavailable
 from chassis.relay import Relay, Sent
 from contracts.streams import ORDERING, PAYLOAD_FIELD
 from harness.schemas import Schema
+from harness.streams import entries
 
 metadata = MetaData()
 outbox = outbox_table(metadata)
+NEVER = Retry(NoBackoff(), 0)
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ def waiting(connection: Connection) -> int:
 
 async def announced(client: Redis) -> list[int]:
     """The orders on the stream, in its order."""
-    return [json.loads(fields[PAYLOAD_FIELD])["order_id"] for _, fields in await client.xrange(ORDERING.name)]
+    return [json.loads(fields[PAYLOAD_FIELD])["order_id"] for _, fields in await entries(client, ORDERING.name)]
 
 
 async def test_events_are_announced_in_the_order_they_were_added_and_then_gone(
@@ -98,7 +102,7 @@ async def test_two_relays_share_the_work_and_neither_double_nor_lose(database: D
 
     async def relay_all() -> int:
         relay, turns = Relay(database, redis_client, outbox, ORDERING), 1
-        while await relay.relay() or await database.run(waiting):
+        while await relay.relay() or await database.run(waiting) > 0:
             turns += 1
         return turns
 
@@ -132,7 +136,7 @@ async def test_after_a_crash_between_send_and_remove_it_is_sent_again_once_the_c
 async def test_without_redis_the_events_stay_and_redis_is_named(database: Database) -> None:
     database.transact(announce, 1, 2)
 
-    async with Redis(port=1) as nobody:
+    async with Redis(port=1, retry=NEVER) as nobody:
         with pytest.raises(Unavailable, match="Redis"):
             await Relay(database, nobody, outbox, ORDERING).relay()
 
@@ -154,20 +158,38 @@ async def test_redis_out_of_memory_takes_no_event_off_the_outbox(
     assert database.transact(waiting) == 1
 
 
-async def test_no_transaction_is_open_while_redis_is_asked(
-    database: Database, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+async def test_no_row_is_locked_while_redis_keeps_the_relay_waiting(
+    database: Database, black_hole: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database.transact(announce, 1)
     monkeypatch.setattr(chassis_outbox, "CLAIM_SECONDS", 0)
 
-    async with redis_client.monitor():
-        pass
-    async with Redis(port=1) as nobody:
-        with pytest.raises(Unavailable):
-            await Relay(database, nobody, outbox, ORDERING).relay()
-    claimed = database.transact(claim, outbox, 10)
+    async with Redis(port=black_hole, retry=NEVER) as silent:
+        relaying = asyncio.create_task(Relay(database, silent, outbox, ORDERING).relay())
+        await asyncio.sleep(0.2)
+        free = database.transact(claim, outbox, 10)
+        still_waiting = not relaying.done()
+        relaying.cancel()
+        await asyncio.gather(relaying, return_exceptions=True)
 
-    assert [event.order_id for event in claimed] == [1]
+    assert still_waiting
+    assert [event.order_id for event in free] == [1]
+
+
+@pytest.fixture
+async def black_hole() -> AsyncIterator[int]:
+    """The port of a server that takes all and answers nothing."""
+    gone = asyncio.Event()
+
+    async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await gone.wait()
+        writer.close()
+
+    server = await asyncio.start_server(swallow, "127.0.0.1", 0)
+    yield server.sockets[0].getsockname()[1]
+    gone.set()
+    server.close()
+    await server.wait_closed()
 
 
 async def test_who_wants_to_know_is_told_what_was_sent_in_the_commit_that_removes_it(
@@ -182,7 +204,7 @@ async def test_who_wants_to_know_is_told_what_was_sent_in_the_commit_that_remove
     database.transact(announce, 1, 2)
     await Relay(database, redis_client, outbox, ORDERING, on_sent=note).relay()
 
-    entry_ids = [entry_id.decode() for entry_id, _ in await redis_client.xrange(ORDERING.name)]
+    entry_ids = [entry_id for entry_id, _ in await entries(redis_client, ORDERING.name)]
     assert [(sent.order_id, sent.type, sent.entry_id) for sent in told] == [
         (1, "Placed", entry_ids[0]),
         (2, "Placed", entry_ids[1]),
