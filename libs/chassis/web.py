@@ -104,8 +104,7 @@ class PrivateRoute(StrictRoute):
 
 
 def _require_single_parameters(request: Request) -> None:
-    repeated = len(request.query_params.multi_items()) != len(request.query_params)
-    if repeated:
+    if request.scope["query_string"] and len(request.query_params.multi_items()) != len(request.query_params):
         raise Unprocessable("A query parameter is given twice")
 
 
@@ -148,13 +147,16 @@ def _no_constant(_name: str) -> float:
     raise HTTPException(400, "NaN and Infinity are not JSON")
 
 
-def create_app(title: str, lifespan: Lifespan, checks: Checks) -> FastAPI:
-    """`checks` say what this process needs to do its work: each returns, or raises Unavailable with a sentence."""
+def create_app(title: str, lifespan: Lifespan, checks: Checks, *routers: APIRouter) -> FastAPI:
+    """`checks` say what this process needs to do its work: each returns, or raises Unavailable with a sentence.
+
+    Routes are matched in the order given, so the busiest router comes first.
+    """
     app = FastAPI(title=title, lifespan=lifespan, redirect_slashes=False)
-    app.router.route_class = StrictRoute
     app.add_middleware(Measured)
     problems.install(app)
-    app.include_router(_probes(checks))
+    for router in (*routers, _probes(checks)):
+        app.include_router(router)
     return app
 
 
@@ -193,6 +195,11 @@ async def _complaint(check: Callable[[], Awaitable[None]]) -> str | None:
     except Unavailable as error:
         return error.detail
     return None
+
+
+def public_router(prefix: str) -> APIRouter:
+    """Routes that the gateway leads to."""
+    return APIRouter(prefix=prefix, route_class=StrictRoute)
 
 
 def private_router(token: str) -> APIRouter:

@@ -19,7 +19,7 @@ from chassis.gather import Gather
 from chassis.idempotency import IdempotencyKey, fingerprint, once
 from chassis.paging import PageQuery, link_next
 from chassis.problems import PreconditionFailed
-from chassis.web import Body, PathId, Price, StrictRoute, Text255, create_app
+from chassis.web import Body, PathId, Price, Text255, create_app, public_router
 
 PRODUCTS = "/api/v1/products"
 
@@ -35,11 +35,14 @@ def build(settings: Settings | None = None) -> FastAPI:
         yield
         database.close()
 
-    app = create_app("catalog", lifespan, {"database": database.ping})
-    app.include_router(_reads(database))
-    app.include_router(_writes(database))
-    app.include_router(private_api.routes(database, settings.service_token))
-    return app
+    return create_app(
+        "catalog",
+        lifespan,
+        {"database": database.ping},
+        private_api.routes(database, settings.service_token),
+        _reads(database),
+        _writes(database),
+    )
 
 
 def _not_zero(value: int) -> int:
@@ -78,7 +81,7 @@ def _with_etag(response: Response, found: Versioned) -> Product:
 
 
 def _reads(database: Database) -> APIRouter:
-    router = APIRouter(prefix=PRODUCTS, tags=["products"], route_class=StrictRoute)
+    router = public_router(PRODUCTS)
     one: Gather[int, Versioned] = Gather(lambda ids: database.run(manage_products.read, ids))
 
     @router.get("")
@@ -103,7 +106,7 @@ def _reads(database: Database) -> APIRouter:
 
 
 def _writes(database: Database) -> APIRouter:
-    router = APIRouter(prefix=PRODUCTS, tags=["products"], route_class=StrictRoute)
+    router = public_router(PRODUCTS)
 
     async def write(
         key: str | None, request: list[Any], answer: type[Answer], work: Callable[[Connection], Answer]

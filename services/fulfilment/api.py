@@ -11,7 +11,7 @@ from chassis import dead_letter_routes, heartbeat, streams
 from chassis.database import Database
 from chassis.gather import Gather
 from chassis.problems import NotFound
-from chassis.web import PathId, UtcTime, create_app, private_router
+from chassis.web import PathId, UtcTime, create_app, private_router, public_router
 from fulfilment import fulfilments
 from fulfilment.fulfilments import Fulfilment
 from fulfilment.model import State, dead_letters, workers
@@ -51,16 +51,13 @@ def build(settings: Settings | None = None) -> FastAPI:
         "worker": lambda: database.run(heartbeat.require_alive, workers),
         "redis": lambda: streams.check(client),
     }
-    app = create_app("fulfilment", lifespan, checks)
-    app.include_router(_public(database))
     private = private_router(settings.service_token)
     dead_letter_routes.add_routes(private, database, client, dead_letters)
-    app.include_router(private)
-    return app
+    return create_app("fulfilment", lifespan, checks, _public(database), private)
 
 
 def _public(database: Database) -> APIRouter:
-    router = APIRouter(prefix="/api/v1/fulfilments", tags=["fulfilments"])
+    router = public_router("/api/v1/fulfilments")
     read: Gather[int, Fulfilment] = Gather(lambda ids: database.run(_read, ids))
 
     @router.get("/{order_id}")

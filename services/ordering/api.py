@@ -13,7 +13,7 @@ from chassis.database import Database
 from chassis.gather import Gather
 from chassis.idempotency import IdempotencyKey, fingerprint
 from chassis.paging import Page, link_next
-from chassis.web import MAX_ID, Amount, Body, Checks, PathId, create_app, require_all
+from chassis.web import MAX_ID, Amount, Body, Checks, PathId, create_app, public_router, require_all
 from contracts.reservations import Line
 from ordering import orders, private_api
 from ordering.cancel_order import cancel, status_of
@@ -81,10 +81,12 @@ def build(settings: Settings | None = None) -> FastAPI:
         await client.aclose()
         database.close()
 
-    app = create_app("ordering", lifespan, {"database": database.ping})
-    app.include_router(_public(database, stages(database, catalog), settings.placing_seconds))
-    app.include_router(private_api.routes(database, catalog, client, settings.service_token))
-    app.include_router(
+    return create_app(
+        "ordering",
+        lifespan,
+        {"database": database.ping},
+        _public(database, stages(database, catalog), settings.placing_seconds),
+        private_api.routes(database, catalog, client, settings.service_token),
         _health(
             {
                 "ordering": database.ping,
@@ -93,13 +95,12 @@ def build(settings: Settings | None = None) -> FastAPI:
                 "fulfilment": fulfilment.check,
                 "redis": lambda: streams.check(client),
             }
-        )
+        ),
     )
-    return app
 
 
 def _health(checks: Checks) -> APIRouter:
-    router = APIRouter(tags=["health"])
+    router = public_router("")
 
     @router.get("/health")
     async def health() -> dict[str, str]:
@@ -116,7 +117,7 @@ class OrdersQuery(Page):
 
 
 def _public(database: Database, placing: Stages, within_seconds: float) -> APIRouter:
-    router = APIRouter(prefix=ORDERS, tags=["orders"])
+    router = public_router(ORDERS)
     read: Gather[int, Order] = Gather(lambda ids: database.run(orders.read, ids))
 
     @router.post("", status_code=201, response_model=OrderView)
