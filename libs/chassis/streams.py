@@ -100,6 +100,7 @@ class Consumer(Generic[E_]):
         self._database = database
         self._letters = letters
         self._broker = broker
+        self._stopped = False
         self._subscriber = broker.subscriber(
             stream=StreamSub(
                 stream.name,
@@ -128,10 +129,12 @@ class Consumer(Generic[E_]):
         return [Loop(self._heal, 0.5), Loop(self._take_over_orphans, 5), Loop(self._forget_consumers, 600)]
 
     async def stop(self) -> None:
+        """Read no more. What was read and isn't acknowledged yet goes to another consumer later."""
+        self._stopped = True
         await self._subscriber.stop()
 
     async def _heal(self) -> None:
-        if self.running:
+        if self.running or self._stopped:
             return
         async with available():
             await self._broker.connect()

@@ -63,11 +63,14 @@ class InDoubt(Unavailable):
 
 async def place(new: NewOrder, stages: Stages, within_seconds: float) -> Order:
     """The order, decided; a key seen before joins the order it named. Raises InDoubt when time is up."""
-    order = await stages.accept(new)
+    order: Order | None = None
     try:
         async with asyncio.timeout(within_seconds):
+            order = await stages.accept(new)
             return await settle(order, stages)
     except TimeoutError:
+        if order is None:
+            raise Unavailable("The order could not be accepted in time; ask again with its Idempotency-Key") from None
         raise InDoubt(order) from None
 
 
