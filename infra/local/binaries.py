@@ -24,7 +24,7 @@ def find(program: str) -> str:
     """The program's path; an environment variable (MYSQLD, REDIS_SERVER, NGINX) goes first."""
     path = _look_for(program)
     if path is None:
-        raise LocalError(f"{program} is missing: {_advice([program])}")
+        raise LocalError(f"{program} can't be found: {_advice([program])}")
     return path
 
 
@@ -42,7 +42,7 @@ def ensure_installed(log: Path) -> None:
         return
     as_root = _as_root()
     if as_root is None or shutil.which("apt-get") is None:
-        raise LocalError(f"{' and '.join(missing)} missing: {_advice(missing)}")
+        raise LocalError(f"{' and '.join(missing)} can't be found: {_advice(missing)}")
     _apt_install(as_root, [PACKAGES[program] for program in missing], log)
 
 

@@ -59,7 +59,7 @@ def _server(server: Server, logs: Path, priority: int, stop_signal: str) -> str:
         priority=priority,
         stopsignal=stop_signal,
         stopwaitsecs=60,
-        stdout_logfile=_literal(logs / f"{server.name}.log"),
+        stdout_logfile=_literal(_literal(logs / f"{server.name}.log")),  # this one it expands twice
         stdout_logfile_maxbytes="10MB",
         stdout_logfile_backups=1,
     )
