@@ -22,6 +22,13 @@ up: _venv
 demo *arguments: _venv
     @exec {{ bin }}/python -m local.demo "$@"
 
+# Look after orders, dead letters and the stock: `./justw ops --help`
+[group('run')]
+[no-exit-message]
+[positional-arguments]
+ops *arguments: _venv
+    @exec {{ bin }}/python -m local.ops "$@"
+
 # Forget all data of the system
 [group('run')]
 [no-exit-message]

@@ -1,0 +1,57 @@
+"""The services' own ports, where the private routes are."""
+
+from typing import Any
+
+import httpx
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="OPS_")
+
+    ordering_url: str = "http://127.0.0.1:8102"
+    fulfilment_url: str = "http://127.0.0.1:8103"
+    service_token: str
+
+
+class Refused(Exception):
+    """What the service answered, or that it didn't, as one sentence."""
+
+
+class Services:
+    def __init__(self, settings: Settings) -> None:
+        headers = {"Authorization": f"Bearer {settings.service_token}"}
+        urls = {"ordering": settings.ordering_url, "fulfilment": settings.fulfilment_url}
+        self._clients = {
+            name: httpx.Client(base_url=url, headers=headers, timeout=httpx.Timeout(120, connect=2))
+            for name, url in urls.items()
+        }
+
+    def get(self, service: str, path: str) -> Any:
+        return self._ask(service, "GET", path)
+
+    def post(self, service: str, path: str) -> Any:
+        return self._ask(service, "POST", path)
+
+    def delete(self, service: str, path: str) -> Any:
+        return self._ask(service, "DELETE", path)
+
+    def pages(self, service: str, path: str) -> list[Any]:
+        """All of a list, page after page."""
+        rows: list[Any] = []
+        joint = "&" if "?" in path else "?"
+        while page := self.get(service, f"{path}{joint}limit=1000&after={rows[-1]['id'] if rows else 0}"):
+            rows += page
+        return rows
+
+    def _ask(self, service: str, method: str, path: str) -> Any:
+        try:
+            response = self._clients[service].request(method, path)
+            answer = response.json()
+        except httpx.HTTPError as error:
+            raise Refused(f"{service} does not answer ({type(error).__name__}): is the system up?") from error
+        except ValueError as error:
+            raise Refused(f"{service} answers {response.status_code} with no JSON") from error
+        if response.is_error:
+            raise Refused(f"{service}: {answer.get('detail', response.status_code)}")
+        return answer
