@@ -1,0 +1,1 @@
+"""The whole system under load, broken on a seeded schedule, healed, and checked from outside."""

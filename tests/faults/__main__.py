@@ -1,0 +1,53 @@
+"""`python -m faults`: breaks the whole system for some minutes and says whether it kept its promises."""
+
+import argparse
+import secrets
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import uvloop
+from rich.console import Console
+
+from faults.report import Demands, Verdict
+from faults.run import Run
+from local.binaries import ensure_installed
+
+SHORT_MINUTES = 2.5
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="./justw faults")
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--seed", type=int, help="play the storms of an earlier run again")
+    parser.add_argument("--short", action="store_true", help="at most 3 minutes, without hitting every crash point")
+    given = parser.parse_args()
+    console = Console(soft_wrap=True)
+    seed = given.seed if given.seed is not None else secrets.randbelow(2**31)
+    minutes = min(given.minutes, SHORT_MINUTES) if given.short else given.minutes
+    directory = Path(tempfile.mkdtemp(prefix="faults-"))
+    ensure_installed(directory / "install.log")
+    console.print(f"seed {seed}, {minutes:g} minutes, logs in {directory}", highlight=False)
+    run = Run(seed, minutes, demands(minutes, short=given.short), console)
+    report = uvloop.run(run.go(directory))
+    report.show(console)
+    if report.verdict() is not Verdict.FAILED:
+        shutil.rmtree(directory)
+    return report.verdict()
+
+
+def demands(minutes: float, *, short: bool) -> Demands:
+    """In proportion to the time: ten minutes bring at least 3,000 orders, 150 kills and 40 cuts."""
+    part = minutes / 10
+    return Demands(
+        acknowledged=int(3000 * part),
+        unknown=max(1, int(20 * part)),
+        kills=int(150 * part * (0.5 if short else 1)),
+        cuts=int(40 * part),
+        every_crash_point=not short,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+"""The public API as the clients of the run use it: every answer is written into the ledger."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import httpx
+import orjson
+
+from faults.ledger import Answer, Ledger, Placement
+
+TIMEOUT = httpx.Timeout(20, connect=3)
+API = "/api/v1"
+AWAY = {408, 425, 429, 502, 503, 504}
+
+
+class Client:
+    def __init__(self, url: str, ledger: Ledger) -> None:
+        self.ledger = ledger
+        limits = httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=2)
+        self._http = httpx.AsyncClient(base_url=url, timeout=TIMEOUT, limits=limits)
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def call(self, method: str, path: str, body: Any = None, key: str | None = None) -> Answer | None:
+        """None when the outcome is unknown: no answer, or one that says that something is away."""
+        headers = {"content-type": "application/json"} | ({"idempotency-key": key} if key else {})
+        content = orjson.dumps(body) if body is not None else None
+        name = f"{method} {path.strip('0123456789')}"
+        with self.ledger.request():
+            try:
+                response = await self._http.request(method, path, content=content, headers=headers)
+            except httpx.TransportError as error:
+                self.ledger.error(f"{name}: {type(error).__name__}")
+                return None
+        answer = Answer(response.status_code, response.content)
+        if response.status_code in AWAY:
+            self.ledger.error(f"{name}: {response.status_code}")
+            return answer
+        self._judge(name, answer)
+        return answer
+
+    def _judge(self, name: str, answer: Answer) -> None:
+        """Away is allowed while something is; anything else of 500 and above never is."""
+        if answer.status >= 500:
+            self.ledger.violation(f"{name} was answered {answer.status}: {answer.body[:200]!r}")
+
+    async def place(self, placement: Placement) -> bool:
+        """Whether the answer is definite."""
+        items = [{"product_id": product, "quantity": quantity} for product, quantity in placement.lines]
+        body = {"items": items} if len(items) > 1 else items[0]
+        answer = await self.call("POST", f"{API}/orders", body, placement.key)
+        if answer is None or answer.status in AWAY:
+            placement.unknown += 1
+            self.ledger.named(placement, _order_id(answer) if answer else None)
+            return False
+        if answer.status in {201, 400}:
+            self.ledger.answered(placement, answer, _order_id(answer))
+        elif answer.status < 500:
+            self.ledger.violation(f"placing {placement.lines} was answered {answer.status}: {answer.body[:200]!r}")
+        return True
+
+    async def look_at(self, order_id: int) -> str | None:
+        """Its state. An order that somebody knows of can always be read."""
+        asked_at = time.monotonic()
+        answer = await self.call("GET", f"{API}/orders/{order_id}")
+        if answer is None or answer.status in AWAY:
+            return None
+        if answer.status != 200:
+            self.ledger.violation(f"order {order_id} was acknowledged and read as {answer.status}")
+            return None
+        order = orjson.loads(answer.body)
+        self.ledger.saw(order_id, order["state"], asked_at)
+        return str(order["state"])
+
+    async def cancel(self, order_id: int) -> None:
+        asked_at = time.monotonic()
+        answer = await self.call("POST", f"{API}/orders/{order_id}/cancel")
+        if answer is None or answer.status in AWAY:
+            return
+        self.ledger.cancels[answer.status] += 1
+        if answer.status in {200, 202}:
+            self.ledger.saw(order_id, orjson.loads(answer.body)["state"], asked_at)
+        elif answer.status != 409:
+            self.ledger.violation(f"cancelling order {order_id} was answered {answer.status}")
+
+    async def create_product(self, name: str, stock: int) -> int:
+        """Its id; asks until it is answered, always under one key."""
+        body = {"name": name, "price": 9.99, "stock": stock}
+        while True:
+            answer = await self.call("POST", f"{API}/products", body, f"product {name}")
+            if answer is not None and answer.status == 201:
+                product_id = int(orjson.loads(answer.body)["id"])
+                self.ledger.initial[product_id] = stock
+                return product_id
+
+    async def products(self, ids: Sequence[int]) -> None:
+        for product_id in ids:
+            answer = await self.call("GET", f"{API}/products/{product_id}")
+            if answer is not None and answer.status == 200 and orjson.loads(answer.body)["stock"] < 0:
+                self.ledger.violation(f"product {product_id} was seen with a negative stock: {answer.body!r}")
+
+
+def _order_id(answer: Answer) -> int | None:
+    body = orjson.loads(answer.body) if answer.body.startswith(b"{") else {}
+    found = body.get("id", body.get("order_id"))
+    return int(found) if found is not None else None

@@ -1,0 +1,136 @@
+"""Every named crash point, hit in turn: a replica is started to die there, and its exit status says whether it did."""
+
+import asyncio
+import random
+import signal
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from faults.children import Child
+from faults.keeper import Death
+
+STARTING_SECONDS = 4.0
+TRIES = 5
+
+
+@dataclass(frozen=True)
+class Point:
+    """`within` seconds it is expected to come by; `stimulus` is what makes it, where the load alone doesn't."""
+
+    name: str
+    within: float = 12.0
+    stimulus: str = ""
+
+
+def _both(*transactions: str, within: float = 12.0, stimulus: str = "") -> list[Point]:
+    return [Point(f"{name}.{when}_commit", within, stimulus) for name in transactions for when in ("before", "after")]
+
+
+def _around(*places: str) -> list[Point]:
+    return [Point(name) for name in places]
+
+
+CATALOG_CALL = _around("catalog_call.before", "catalog_call.after")
+RELAY = [*_both("claim", "remove_sent"), *_around("relay.before_xadd", "relay.after_xadd")]
+CONSUMER = [*_around("consumer.before_ack", "consumer.after_ack"), *_both("bury", stimulus="poison")]
+HEARTBEAT = [*_both("record"), *_both("remove", stimulus="SIGTERM")]
+
+POINTS: dict[str, list[Point]] = {
+    "catalog-api": _both("recorded", "reserve", "release"),
+    "ordering-api": [*_both("accept", "decide", "cancel"), *_both("redrive", "announce", within=25.0), *CATALOG_CALL],
+    "ordering-worker": [
+        *RELAY,
+        *CONSUMER,
+        *HEARTBEAT,
+        *CATALOG_CALL,
+        *_both("claim_overdue", "follow", "released"),
+        *_both("begin_anew", "announce_overdue", within=20.0, stimulus="Redis emptied"),
+    ],
+    "fulfilment-worker": [
+        *RELAY,
+        *CONSUMER,
+        *HEARTBEAT,
+        *_both("receive", "complete", "pass_point_of_no_return", "fail"),
+        *_both("take_over", within=25.0, stimulus="others frozen"),
+    ],
+}
+
+
+@dataclass
+class Campaign:
+    """Arms the replicas of a storm whenever they start, until every point was hit. Which hit of a point counts is diced."""
+
+    dice: random.Random
+    stimulate: Callable[[Child, str], None]
+    hit: Counter[str] = field(default_factory=Counter)
+    armed: Counter[str] = field(default_factory=Counter)
+    _left: dict[str, deque[Point]] = field(
+        default_factory=lambda: {kind: deque(points) for kind, points in POINTS.items()}
+    )
+    _replicas: Sequence[str] = ()
+    _now: dict[str, Point] = field(default_factory=dict)
+    _stimulated: set[str] = field(default_factory=set)
+
+    @property
+    def all(self) -> list[str]:
+        return [f"{kind} {point.name}" for kind, points in POINTS.items() for point in points]
+
+    @property
+    def missed(self) -> list[str]:
+        return [name for name in self.all if not self.hit[name]]
+
+    def arm(self, child: Child) -> None:
+        """Called before each start."""
+        self._now.pop(child.name, None)
+        self._stimulated.discard(child.name)
+        if child.name in self._replicas and self._left[child.kind]:
+            point = self._left[child.kind].popleft()
+            self._now[child.name] = point
+            self.armed[f"{child.kind} {point.name}"] += 1
+            child.extra["CRASH_POINT"] = f"{point.name}:{self.dice.choice([1, 1, 2, 3]) if not point.stimulus else 1}"
+
+    def died(self, child: Child, death: Death) -> None:
+        """Only a SIGKILL that nobody but the process itself sent is a hit. A miss is tried again later."""
+        point = self._now.pop(child.name, None)
+        if point is None:
+            return
+        name = f"{child.kind} {point.name}"
+        if death.why == child.armed_with and death.status == -signal.SIGKILL:
+            self.hit[name] += 1
+        elif self.armed[name] < TRIES:
+            self._left[child.kind].append(point)
+
+    async def run(self, children: Iterable[Child], seconds: float) -> None:
+        """Storm through the points of these replicas; whoever is still armed at the end is killed and starts clean."""
+        armed = list(children)
+        self._replicas = [child.name for child in armed]
+        ends_at = time.monotonic() + seconds
+        for child in armed:
+            child.kill()
+        while time.monotonic() < ends_at or any(self._is_worth_waiting_for(child) for child in armed):
+            if time.monotonic() >= ends_at:
+                self._replicas = ()
+            for child in armed:
+                self._attend(child)
+            await asyncio.sleep(0.05)
+        self._replicas = ()
+        for child in armed:
+            if child.armed_with:
+                child.kill()
+
+    def _is_worth_waiting_for(self, child: Child) -> bool:
+        point = self._now.get(child.name)
+        return point is not None and time.monotonic() - child.started_at < STARTING_SECONDS + point.within
+
+    def _attend(self, child: Child) -> None:
+        point = self._now.get(child.name)
+        if point is None or not child.runs:
+            return
+        age = time.monotonic() - child.started_at
+        if age > STARTING_SECONDS + point.within:
+            child.kill()
+        elif point.stimulus and age > STARTING_SECONDS and child.name not in self._stimulated:
+            self._stimulated.add(child.name)
+            self.stimulate(child, point.stimulus)

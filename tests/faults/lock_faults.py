@@ -1,0 +1,38 @@
+"""Forcing MySQL's two ways to refuse a transaction, from a connection outside the system: 1205 and 1213."""
+
+import time
+from collections.abc import Sequence
+
+from local.mysql_server import MySQL
+
+# Of two deadlocked transactions InnoDB ends the one that changed less, and that must be the service's.
+BALLAST_ROWS = 500
+HOLD_SECONDS = 3.0  # the services wait 2 s for a lock
+BLOCK_SECONDS = 0.7
+
+
+def prepare(mysql: MySQL) -> None:
+    with mysql.admin() as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE DATABASE IF NOT EXISTS outsider")
+        cursor.execute("CREATE TABLE IF NOT EXISTS outsider.ballast (n INT)")
+
+
+def hold(mysql: MySQL, product_ids: Sequence[int], seconds: float = HOLD_SECONDS) -> None:
+    """Keep the rows of these products locked, longer than anybody waits."""
+    with mysql.admin() as connection, connection.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("SELECT id FROM catalog.products WHERE id IN %s FOR UPDATE", [list(product_ids)])
+        time.sleep(seconds)
+        connection.rollback()
+
+
+def deadlock(mysql: MySQL, first: int, second: int) -> None:
+    """The services lock products by id: take the second, wait until somebody holds the first, then want it too."""
+    assert first < second
+    with mysql.admin() as connection, connection.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.executemany("INSERT INTO outsider.ballast VALUES (%s)", [(n,) for n in range(BALLAST_ROWS)])
+        cursor.execute("SELECT id FROM catalog.products WHERE id = %s FOR UPDATE", [second])
+        time.sleep(BLOCK_SECONDS)
+        cursor.execute("SELECT id FROM catalog.products WHERE id = %s FOR UPDATE", [first])
+        connection.rollback()

@@ -1,0 +1,114 @@
+"""The run in one table, and its verdict."""
+
+import statistics
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from rich.console import Console
+from rich.table import Table
+
+from faults.crash_points import Campaign
+from faults.ledger import Ledger
+from faults.storms import Storms
+
+SETTLED_WITHIN = 30.0
+
+
+class Verdict(IntEnum):
+    """Its number is the exit status."""
+
+    PASSED = 0
+    FAILED = 1
+    UNPROVEN = 2
+
+
+@dataclass(frozen=True)
+class Demands:
+    """What a run must have seen before its silence means anything."""
+
+    acknowledged: int
+    unknown: int
+    kills: int
+    cuts: int
+    every_crash_point: bool
+
+
+@dataclass
+class Report:
+    seed: int
+    demands: Demands
+    ledger: Ledger
+    storms: Storms
+    recoveries: list[float] = field(default_factory=list)
+    kills: int = 0
+
+    @property
+    def campaign(self) -> Campaign:
+        return self.storms.campaign
+
+    def missing(self) -> list[str]:
+        """Why the run proves nothing, if it doesn't."""
+        cuts = sum(count for name, count in self.storms.delivered.items() if name.startswith("cut"))
+        asked = [
+            ("acknowledged orders", len(self.ledger.acknowledged), self.demands.acknowledged),
+            ("unknown outcomes", len(self.ledger.unknown), self.demands.unknown),
+            ("kills", self.kills, self.demands.kills),
+            ("cuts", cuts, self.demands.cuts),
+        ]
+        found = [f"{count} {what}, {least} are needed" for what, count, least in asked if count < least]
+        never = [name for name in self.storms.delivered if not self.storms.met[name]]
+        found += [f"{name} met nothing" for name in never] if self.demands.every_crash_point else []
+        if self.demands.every_crash_point and self.campaign.missed:
+            found.append(f"crash points never hit: {', '.join(self.campaign.missed)}")
+        return found
+
+    def verdict(self) -> Verdict:
+        if self.ledger.violations:
+            return Verdict.FAILED
+        return Verdict.UNPROVEN if self.missing() else Verdict.PASSED
+
+    def show(self, console: Console) -> None:
+        console.print(self._faults(), self._orders())
+        for sentence in self.ledger.violations:
+            console.print(f"[red]violation[/red] {sentence}", markup=True, highlight=False)
+        for sentence in self.missing():
+            console.print(f"[yellow]unproven[/yellow] {sentence}", highlight=False)
+        console.print(f"seed {self.seed}: {self.verdict().name.lower()}", style="bold")
+
+    def _faults(self) -> Table:
+        table = Table("fault", "delivered", "met something", title="Faults")
+        for name in sorted(self.storms.delivered):
+            table.add_row(name, str(self.storms.delivered[name]), str(self.storms.met[name]))
+        hit = len(self.campaign.all) - len(self.campaign.missed)
+        table.add_row("crash points", f"{len(self.campaign.all)}", f"{hit}")
+        table.add_row("kills in all", str(self.kills), "")
+        return table
+
+    def _orders(self) -> Table:
+        table = Table("what clients saw", "", title="Orders")
+        ledger = self.ledger
+        states = Counter(state for state, _ in ledger.seen.values())
+        for what, count in (
+            ("acknowledged", len(ledger.acknowledged)),
+            ("refused", len(ledger.refused)),
+            ("unknown at least once", len(ledger.unknown)),
+            (
+                "cancels asked for in time / too late",
+                f"{ledger.cancels[202] + ledger.cancels[200]} / {ledger.cancels[409]}",
+            ),
+            ("seen fulfilled / cancelled", f"{states['fulfilled']} / {states['cancelled']}"),
+            ("redriven", len(ledger.redriven)),
+            ("violations", len(ledger.violations)),
+            ("storms", len(self.recoveries)),
+            ("recovery median / p95 / max", self._recovery()),
+        ):
+            table.add_row(what, str(count))
+        return table
+
+    def _recovery(self) -> str:
+        if not self.recoveries:
+            return "-"
+        ordered = sorted(self.recoveries)
+        p95 = ordered[min(len(ordered) - 1, round(0.95 * (len(ordered) - 1)))]
+        return f"{statistics.median(ordered):.1f} s / {p95:.1f} s / {ordered[-1]:.1f} s"

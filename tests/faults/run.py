@@ -1,0 +1,127 @@
+"""One run from beginning to end: load, storm after storm, each healed and settled and checked, then the last check."""
+
+import asyncio
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from faults import checker, lock_faults, schedule, settling, snapshot
+from faults.clumsy_worker import fails_until_redriven
+from faults.load import Load
+from faults.report import SETTLED_WITHIN, Demands, Report
+from faults.snapshot import Snapshot
+from faults.storms import Storms
+from faults.whole_system import CHECKER, WholeSystem, running
+
+GIVE_UP_SECONDS = 60.0
+LAST_STORM_NEEDS = 20.0
+
+
+@dataclass
+class Run:
+    seed: int
+    minutes: float
+    demands: Demands
+    console: Console
+
+    async def go(self, directory: Path) -> Report:
+        async with running(directory) as system:
+            lock_faults.prepare(system.mysql)
+            load = Load(system.url, system.private_url, f"load {self.seed}")
+            try:
+                return await self._under(load, system)
+            finally:
+                await load.close()
+
+    async def _under(self, load: Load, system: WholeSystem) -> Report:
+        await load.start()
+        self._began = time.monotonic()
+        storms = Storms(system, load)
+        report = Report(self.seed, self.demands, load.ledger, storms)
+        number = 0
+        while self._seconds_left() > LAST_STORM_NEEDS:
+            await self._storm(number, report, system)
+            number += 1
+        self.console.print("the load ends; everything settles for the last time")
+        await load.stop()
+        await self._settle(report, system, "at the end")
+        await self._check_the_end(report, system)
+        report.kills = sum(death.by_kill for death in system.keeper.deaths)
+        return report
+
+    def _seconds_left(self) -> float:
+        return self.minutes * 60 - (time.monotonic() - self._began)
+
+    async def _storm(self, number: int, report: Report, system: WholeSystem) -> None:
+        storms, ledger = report.storms, report.ledger
+        await storms.load.begin_flash_sale(number)
+        names = [child.name for child in system.processes]
+        storm = schedule.storm(self.seed, number, names, list(system.links))
+        before = len(ledger.violations)
+        await storms.deliver(storm)
+        took = await self._settle(report, system, f"after storm {number}")
+        ledger.violations += checker.at_any_moment(await asyncio.to_thread(_snapshot, system))
+        self.console.print(
+            f"storm {number:2}: {len(storm.faults)} faults, settled in {took:4.1f} s, "
+            f"{len(ledger.acknowledged)} acknowledged, {len(ledger.unknown)} unknown, "
+            f"crash points {len(storms.campaign.all) - len(storms.campaign.missed)}/{len(storms.campaign.all)}",
+            highlight=False,
+        )
+        for sentence in ledger.violations[before:]:
+            self.console.print(f"  violation: {sentence}", style="red", highlight=False, markup=False)
+
+    async def _settle(self, report: Report, system: WholeSystem, when: str) -> float:
+        seconds, left = await settling.settle(system, GIVE_UP_SECONDS)
+        report.recoveries.append(seconds)
+        if left:
+            report.ledger.violation(f"{when}: not settled after {seconds:.0f} s: {left}")
+        elif seconds > SETTLED_WITHIN:
+            report.ledger.violation(f"{when}: settled only after {seconds:.1f} s")
+        return seconds
+
+    async def _check_the_end(self, report: Report, system: WholeSystem) -> None:
+        ledger, load = report.ledger, report.storms.load
+        await asyncio.gather(*(_look_at_all(load, part) for part in _parts(ledger.acknowledged_ids(), 10)))
+        now = await asyncio.to_thread(_snapshot, system)
+        ledger.violations += checker.at_the_end(now, ledger, _effects(system.effects))
+        ledger.violations += [
+            f"order {order.id} is failed, and nobody made it fail"
+            for order in now.orders.values()
+            if order.state == "failed" and not fails_until_redriven(order.id)
+        ]
+        ledger.violations += _letters(now, report.storms)
+
+
+def _snapshot(system: WholeSystem) -> Snapshot:
+    with snapshot.reader(system.mysql.port, CHECKER) as connection:
+        return snapshot.take(connection)
+
+
+def _parts(ids: list[int], count: int) -> list[list[int]]:
+    return [ids[start::count] for start in range(count)]
+
+
+async def _look_at_all(load: Load, ids: list[int]) -> None:
+    for order_id in ids:
+        await load.client.look_at(order_id)
+
+
+def _effects(file: Path) -> Counter[int]:
+    return Counter(int(line) for line in file.read_text().splitlines()) if file.exists() else Counter()
+
+
+def _letters(now: Snapshot, storms: Storms) -> list[str]:
+    """Dead letters are the poison put in, exactly; what Redis lost before it was read may be missing."""
+    put, found = set(storms.poison), set(now.letters)
+    strange = [f"a dead letter that is no poison: {letter}" for letter in found - put]
+    missing = [f"poison that is no dead letter: {entry}" for entry in put - found if not _was_lost(entry[1], storms)]
+    return [*strange, *missing]
+
+
+def _was_lost(entry_id: str, storms: Storms) -> bool:
+    """Redis forgot something soon after this entry was put in, perhaps before anybody had read it."""
+    put_at = int(entry_id.partition("-")[0]) / 1000
+    return any(lost_at - 25 < put_at <= lost_at for lost_at in storms.redis_losses)

@@ -1,0 +1,136 @@
+"""What is broken when: made from a seed alone, so that a run can be played again.
+
+Storm n of a seed is the same whatever came before it, however long the run is.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from faults.proxy import ON_MYSQL, Cut
+
+STORM_SECONDS = 10.0
+ROLLING_EVERY = 4
+LEASE_SECONDS = 10
+
+
+class Kind(StrEnum):
+    KILL = "kill"
+    FREEZE = "freeze"
+    CUT = "cut"
+    REDIS_EMPTIED = "Redis emptied"
+    REDIS_SECOND_LOST = "Redis's last second lost"
+    REPEATED = "repeated and shuffled deliveries"
+    POISON = "poison"
+    LOCK_WAIT = "lock wait time-out"
+    DEADLOCK = "deadlock"
+    ROLLING_RESTART = "rolling restart"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`at` seconds into the storm. `seed` decides what is left to chance inside a fault."""
+
+    at: float
+    kind: Kind
+    target: str = ""
+    seconds: float = 0.0
+    how: Cut | None = None
+    times: int | None = None
+    seed: int = 0
+
+    def __str__(self) -> str:
+        words = [
+            f"{self.at:5.1f} s",
+            self.kind,
+            self.target,
+            self.how or "",
+            f"{self.seconds:.1f} s" if self.seconds else "",
+        ]
+        return " ".join(word for word in words if word)
+
+
+@dataclass(frozen=True)
+class Storm:
+    """`crash_replicas` are restarted again and again, each time to die at the next crash point."""
+
+    number: int
+    faults: Sequence[Fault]
+    crash_replicas: Sequence[str] = field(default=())
+
+    @property
+    def is_calm(self) -> bool:
+        """Only rolling restarts: no client may notice anything."""
+        return all(fault.kind is Kind.ROLLING_RESTART for fault in self.faults)
+
+
+def storm(seed: int, number: int, processes: Sequence[str], links: Sequence[str]) -> Storm:
+    """`processes` and `links` are what there is to break, by name."""
+    dice = random.Random(f"{seed}/{number}")
+    if number % ROLLING_EVERY == ROLLING_EVERY - 1:
+        return Storm(number, [Fault(0.0, Kind.ROLLING_RESTART, kind) for kind in _kinds(processes)])
+    crashing = [_pick(dice, processes, number), _pick(dice, processes, number + 1)]
+    others = [name for name in processes if name not in crashing]
+    faults = [
+        *(_kill(dice, others) for _ in range(2)),
+        _kill(dice, ["mysql", "redis", "gateway"]),
+        *(_freeze(dice, [*others, "gateway"]) for _ in range(dice.randint(1, 2))),
+        *(_cut(dice, links) for _ in range(4)),
+        *_rarer(dice),
+    ]
+    return Storm(number, sorted(faults, key=lambda fault: fault.at), crashing)
+
+
+def _kinds(processes: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(name.rstrip("-0123456789") for name in processes))
+
+
+def _pick(dice: random.Random, processes: Sequence[str], turn: int) -> str:
+    """A replica of the kind whose turn it is."""
+    kinds = [kind for kind in _kinds(processes) if kind in CRASHING]
+    weighted = [kind for kind in kinds for _ in range(CRASHING[kind])]
+    kind = weighted[turn * 2 % len(weighted)]
+    return dice.choice([name for name in processes if name.startswith(kind)])
+
+
+# Workers have most of the crash points, so they get most of the turns.
+CRASHING = {"catalog-api": 1, "ordering-api": 2, "ordering-worker": 4, "fulfilment-worker": 4}
+
+
+def _at(dice: random.Random) -> float:
+    return dice.uniform(0.0, STORM_SECONDS)
+
+
+def _kill(dice: random.Random, names: Sequence[str]) -> Fault:
+    return Fault(_at(dice), Kind.KILL, dice.choice(names))
+
+
+def _freeze(dice: random.Random, names: Sequence[str]) -> Fault:
+    """Shorter than the lease, or longer: then others take over what the frozen one holds."""
+    long = dice.random() < 0.4
+    seconds = dice.uniform(LEASE_SECONDS + 1, LEASE_SECONDS + 4) if long else dice.uniform(0.3, 4.0)
+    return Fault(dice.uniform(0.0, STORM_SECONDS / 2), Kind.FREEZE, dice.choice(names), seconds)
+
+
+def _cut(dice: random.Random, links: Sequence[str]) -> Fault:
+    """A commit is lost some times and not for a while, so that the retry gets through or does not."""
+    link = dice.choice(links)
+    how = dice.choice([cut for cut in Cut if cut not in ON_MYSQL or link.endswith("mysql")])
+    times = dice.choice([1, 2, 20]) if how in ON_MYSQL else None
+    return Fault(_at(dice), Kind.CUT, link, dice.uniform(0.5, 4.0), how, times)
+
+
+def _rarer(dice: random.Random) -> list[Fault]:
+    kinds = [kind for kind in RARER if dice.random() < RARER[kind]]
+    return [Fault(_at(dice), kind, seed=dice.getrandbits(32)) for kind in kinds]
+
+
+RARER = {
+    Kind.REDIS_EMPTIED: 0.35,
+    Kind.REDIS_SECOND_LOST: 0.35,
+    Kind.REPEATED: 0.6,
+    Kind.POISON: 0.6,
+    Kind.LOCK_WAIT: 0.5,
+    Kind.DEADLOCK: 0.5,
+}

@@ -1,0 +1,107 @@
+"""All three schemas at one moment, read with a user that may read and nothing else."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import pymysql
+
+Cursor = pymysql.cursors.DictCursor
+Connection: TypeAlias = "pymysql.Connection[Cursor]"
+Lines = frozenset[tuple[int, int]]
+
+
+@contextmanager
+def reader(port: int, user: str) -> Iterator[Connection]:
+    connection = pymysql.connect(host="127.0.0.1", port=port, user=user, password=user, cursorclass=Cursor)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def rows(connection: Connection, query: str) -> list[dict[str, Any]]:
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        return list(cursor.fetchall())
+
+
+@dataclass(frozen=True)
+class Order:
+    id: int
+    key: str
+    state: str
+    lines: Lines
+
+
+@dataclass(frozen=True)
+class Reservation:
+    state: str
+    lines: Lines
+
+
+@dataclass(frozen=True)
+class Movement:
+    product_id: int
+    kind: str
+    delta: int
+    stock: int
+    order_id: int | None
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    stocks: dict[int, int]
+    movements: list[Movement]
+    reservations: dict[int, Reservation]
+    orders: dict[int, Order]
+    fulfilments: dict[int, str]
+    completions: Counter[int]
+    letters: list[tuple[str, str]]
+
+
+def take(connection: Connection) -> Snapshot:
+    """One consistent read over all schemas: they live on one server."""
+    rows(connection, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    rows(connection, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+    try:
+        return _read(connection)
+    finally:
+        connection.rollback()
+
+
+def _read(connection: Connection) -> Snapshot:
+    return Snapshot(
+        stocks={row["id"]: row["stock"] for row in rows(connection, "SELECT id, stock FROM catalog.products")},
+        movements=[Movement(**row) for row in rows(connection, MOVEMENTS)],
+        reservations={
+            row["order_id"]: Reservation(row["state"], _lines(json.loads(row["request"])["lines"]))
+            for row in rows(connection, "SELECT order_id, state, request FROM catalog.reservations")
+        },
+        orders={
+            row["id"]: Order(row["id"], bytes(row["request_key"]).decode(), row["state"], _lines(row["items"]))
+            for row in rows(connection, "SELECT id, request_key, state, items FROM ordering.orders")
+        },
+        fulfilments={
+            row["order_id"]: row["state"]
+            for row in rows(connection, "SELECT order_id, state FROM fulfilment.fulfilments")
+        },
+        completions=Counter({row["order_id"]: row["n"] for row in rows(connection, COMPLETIONS)}),
+        letters=[(row["stream"], row["entry_id"]) for row in rows(connection, LETTERS)],
+    )
+
+
+MOVEMENTS = "SELECT product_id, kind, delta, stock, order_id, reason FROM catalog.stock_movements ORDER BY id"
+COMPLETIONS = "SELECT order_id, COUNT(*) AS n FROM ordering.order_steps WHERE step = 'fulfilled' GROUP BY order_id"
+LETTERS = """
+    SELECT stream, entry_id FROM ordering.dead_letters UNION ALL SELECT stream, entry_id FROM fulfilment.dead_letters
+"""
+
+
+def _lines(items: str | list[dict[str, Any]]) -> Lines:
+    listed = json.loads(items) if isinstance(items, str) else items
+    return frozenset((item["product_id"], item["quantity"]) for item in listed)

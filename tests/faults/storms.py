@@ -1,0 +1,211 @@
+"""Delivering a storm: each fault at its time, then everything healed. Says of each fault whether it met anything."""
+
+import asyncio
+import random
+import re
+import signal
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+
+import pymysql
+import redis
+
+from faults import lock_faults, redis_faults
+from faults.children import Child
+from faults.crash_points import Campaign
+from faults.keeper import Death
+from faults.load import Load
+from faults.schedule import STORM_SECONDS, Fault, Kind, Storm
+from faults.whole_system import WholeSystem
+
+AIM_SECONDS = 0.5  # how long a fault waits for something to meet
+DELAY_SECONDS = 0.7
+DRAINED_WITHIN = 15.0
+STARTED = re.compile("startup complete", re.IGNORECASE)
+
+
+@dataclass
+class Storms:
+    system: WholeSystem
+    load: Load
+    campaign: Campaign = field(init=False)
+    delivered: Counter[str] = field(default_factory=Counter)
+    met: Counter[str] = field(default_factory=Counter)
+    failed: list[str] = field(default_factory=list)
+    poison: list[tuple[str, str]] = field(default_factory=list)
+    redis_losses: list[float] = field(default_factory=list)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.campaign = Campaign(random.Random(0), self._stimulate)
+        self.system.keeper.before_start = self.campaign.arm
+        self.system.keeper.on_death = self._note
+
+    def _note(self, child: Child, death: Death) -> None:
+        self.campaign.died(child, death)
+        if not death.expected:
+            self.load.ledger.violation(f"{death.name} ended by itself with status {death.status}")
+
+    async def deliver(self, storm: Storm) -> None:
+        """Returns when everything is healed: links whole, processes running, servers answering."""
+        works = [self._at_its_time(fault) for fault in storm.faults]
+        crashing = [self.system.keeper.children[name] for name in storm.crash_replicas]
+        await asyncio.gather(*works, *([self.campaign.run(crashing, STORM_SECONDS)] if crashing else []))
+        await asyncio.gather(*self._tasks)
+        await self._heal()
+
+    async def _heal(self) -> None:
+        for link in self.system.links.values():
+            await link.heal()
+        for child in self.system.keeper.children.values():
+            child.held_down = False
+            child.thaw()
+        while not await asyncio.to_thread(self._servers_answer) or not all(
+            child.runs for child in self.system.keeper.children.values()
+        ):
+            await asyncio.sleep(0.05)
+
+    def _servers_answer(self) -> bool:
+        return self.system.mysql.is_ready() and self.system.redis.is_ready()
+
+    async def _at_its_time(self, fault: Fault) -> None:
+        await asyncio.sleep(fault.at)
+        await self._strike(fault)
+
+    async def _strike(self, fault: Fault) -> None:
+        name = _name(fault)
+        try:
+            met = await getattr(self, f"_{fault.kind.name.lower()}")(fault)
+        except (pymysql.Error, redis.RedisError, OSError) as error:
+            # Another fault has taken away what this one works with: it doesn't count.
+            self.failed.append(f"{name}: {error}")
+            return
+        self.delivered[name] += 1
+        self.met[name] += bool(met)
+
+    async def _aim(self, child: Child) -> bool:
+        """Wait a little until it is in the middle of something."""
+        ends_at = time.monotonic() + AIM_SECONDS
+        while not self._is_busy(child):
+            if time.monotonic() > ends_at:
+                return False
+            await asyncio.sleep(0.001)
+        return True
+
+    def _is_busy(self, child: Child) -> bool:
+        if child.kind in {"mysql", "redis", "gateway"}:
+            return self.load.ledger.in_flight > 0
+        ways = (self.system.links.get(f"{child.name} to {end}") for end in ("mysql", "catalog"))
+        return any(link.open_exchanges for link in ways if link)
+
+    async def _kill(self, fault: Fault) -> bool:
+        child = self.system.keeper.children[fault.target]
+        met = await self._aim(child)
+        child.kill()
+        return met
+
+    async def _freeze(self, fault: Fault) -> bool:
+        child = self.system.keeper.children[fault.target]
+        met = await self._aim(child)
+        child.freeze()
+        await asyncio.sleep(fault.seconds)
+        child.thaw()
+        return met
+
+    async def _cut(self, fault: Fault) -> bool:
+        link = self.system.links[fault.target]
+        assert fault.how is not None
+        before = link.met
+        await link.cut(fault.how, times=fault.times, delay=DELAY_SECONDS)
+        await asyncio.sleep(fault.seconds)
+        await link.heal()
+        return link.met > before
+
+    async def _redis_emptied(self, _fault: Fault) -> bool:
+        self.redis_losses.append(time.time())
+        return await asyncio.to_thread(redis_faults.empty, self.system.redis.port) > 0
+
+    async def _redis_second_lost(self, _fault: Fault) -> bool:
+        child = self.system.keeper.children["redis"]
+        child.held_down = True
+        child.kill()
+        while child.runs:
+            await asyncio.sleep(0.005)
+        self.redis_losses.append(time.time())
+        lost = redis_faults.cut_last_second(self.system.redis.directory)
+        child.held_down = False
+        return lost > 0
+
+    async def _repeated(self, fault: Fault) -> bool:
+        return await asyncio.to_thread(redis_faults.repeat, self.system.redis.port, fault.seed) > 0
+
+    async def _poison(self, fault: Fault) -> bool:
+        put = await asyncio.to_thread(redis_faults.poison, self.system.redis.port, fault.seed)
+        self.poison += put
+        return True
+
+    async def _lock_wait(self, _fault: Fault) -> bool:
+        before = self._log_count("(1205")
+        await asyncio.to_thread(lock_faults.hold, self.system.mysql, self.load.products)
+        return self._log_count("(1205") > before
+
+    async def _deadlock(self, _fault: Fault) -> bool:
+        before = self._log_count("(1213")
+        first, second = self.load.products[:2]
+        for _ in range(3):
+            await asyncio.to_thread(lock_faults.deadlock, self.system.mysql, first, second)
+        return self._log_count("(1213") > before
+
+    def _log_count(self, what: str) -> int:
+        return sum(child.log_text().count(what) for child in self.system.processes)
+
+    async def _rolling_restart(self, fault: Fault) -> bool:
+        """One replica after another. No client may notice, and each must say goodbye with status 0."""
+        began = time.monotonic()
+        for child in self.system.children(fault.target):
+            await self._restart(child)
+        errors = self.load.ledger.errors_since(began)
+        if errors:
+            self.load.ledger.violation(f"rolling restart of {fault.target}: clients saw {Counter(errors)}")
+        return True
+
+    async def _restart(self, child: Child) -> None:
+        life, written = child.started_at, len(child.log_text())
+        child.terminate()
+        asked = time.monotonic()
+        while child.started_at == life or not STARTED.search(child.log_text(), written):
+            await asyncio.sleep(0.1)
+            if child.started_at == life and time.monotonic() - asked > DRAINED_WITHIN:
+                self.load.ledger.violation(f"{child.name} did not drain within {DRAINED_WITHIN} s")
+                child.kill()
+                asked = time.monotonic()
+        last = [death for death in self.system.keeper.deaths if death.name == child.name][-1]
+        if last.status != 0:
+            self.load.ledger.violation(f"{child.name} ended a SIGTERM with status {last.status}")
+
+    def _stimulate(self, child: Child, stimulus: str) -> None:
+        """Make an armed child come to its point."""
+        task = asyncio.create_task(self._do_stimulate(child, stimulus))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _do_stimulate(self, child: Child, stimulus: str) -> None:
+        if stimulus == "SIGTERM":
+            child.signal(signal.SIGTERM)
+        elif stimulus == "poison":
+            await self._strike(Fault(0, Kind.POISON, seed=len(self.poison)))
+        elif stimulus == "Redis emptied":
+            await self._strike(Fault(0, Kind.REDIS_EMPTIED))
+        else:
+            others = [other for other in self.system.children(child.kind) if other is not child]
+            await asyncio.gather(*(self._strike(Fault(0, Kind.FREEZE, other.name, 12.5)) for other in others))
+
+
+def _name(fault: Fault) -> str:
+    if fault.kind is Kind.CUT:
+        return f"cut {fault.how}"
+    if fault.kind in {Kind.KILL, Kind.FREEZE}:
+        verb = "SIGKILL" if fault.kind is Kind.KILL else "SIGSTOP"
+        return f"{verb} {fault.target.rstrip('-0123456789')}"
+    return str(fault.kind)
