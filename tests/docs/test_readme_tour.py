@@ -1,0 +1,45 @@
+"""The README's tour, run command by command as a reader would, on a fresh system."""
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from docs import blocks
+from harness.system import System, running
+from local.topology import ROOT
+
+TIME = re.compile(r'"\d{4}-\d\d-\d\dT[\d:.]+Z"')
+
+
+@pytest.fixture(scope="module")
+def fresh_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """Its step takes as long as the README says: in 0.3 s an order is fulfilled before it can be cancelled."""
+    with running(tmp_path_factory.mktemp("tour"), replicas=1) as system:
+        worker = system.processes["fulfilment-worker-0"]
+        worker.stop()
+        worker.prepare(worker.log.parent, {**worker.environment, "FULFILMENT_PROCESSING_SECONDS": "5"})
+        system.start()
+        yield system
+
+
+def test_every_answer_in_the_readme_is_what_its_command_gives(fresh_system: System) -> None:
+    tour = blocks.console(ROOT / "README.md")
+    assert len(tour) > 5
+
+    for shown in tour:
+        assert comparable(_run(shown.command, fresh_system)) == comparable(shown.answer), shown.command
+
+
+def _run(command: str, system: System) -> str:
+    here = command.replace("localhost:8000", system.url.removeprefix("http://"))
+    done = subprocess.run(["sh", "-c", here], capture_output=True, text=True, timeout=30, check=True)
+    return done.stdout
+
+
+def comparable(answer: str) -> Any:
+    """Times are never the same twice; and JSON may be broken into lines for its reader."""
+    return json.loads(TIME.sub('"a time"', answer) or "null")
