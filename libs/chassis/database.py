@@ -17,7 +17,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, create_engine, exc, text
 
-from chassis.crash_points import crash_point
+from chassis.crash_points import commit_point
 from chassis.problems import Unavailable
 
 log = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ class Database:
             try:
                 with self._engine.begin() as connection:
                     result = work(connection, *args, **kwargs)
-                    crash_point(f"{name}.before_commit")
+                    commit_point(f"{name}.before_commit", result)
             except exc.DBAPIError as error:
                 if not _may_run_again(error):
                     raise
@@ -100,7 +100,7 @@ class Database:
                 if attempt == ATTEMPTS or time.monotonic() > give_up_at:
                     raise Unavailable("The database is not available") from error
             else:
-                crash_point(f"{name}.after_commit")
+                commit_point(f"{name}.after_commit", result)
                 return result
             time.sleep(random.uniform(0.5, 1.0) * 0.02 * 2**attempt)  # noqa: S311 - jitter, no secret
         raise AssertionError("unreachable")
