@@ -148,8 +148,10 @@ class Load:
             await self._pause(1.0)
 
     async def _operate(self) -> None:
-        """A person looks after failed orders: half of them get another chance, half are cancelled."""
+        """A person looks after failed orders: half get another chance, half are cancelled; and announces one more again."""
         await self._pause(2.0)
+        if self._recent and self._random.random() < 0.5:
+            await self._operator_asks(self._recent[-1], "announce")
         answer = await self.client.call("GET", f"{API}/orders?state=failed&limit=20")
         if answer is None or answer.status != 200:
             return
@@ -157,13 +159,13 @@ class Load:
             if self._random.random() < 0.5:
                 await self.client.cancel(order["id"])
             else:
-                await self._redrive(order["id"])
+                self.ledger.redriven.add(order["id"])
+                await self._operator_asks(order["id"], "redrive")
 
-    async def _redrive(self, order_id: int) -> None:
+    async def _operator_asks(self, order_id: int, what: str) -> None:
         try:
-            response = await self._operator.post(f"/private/orders/{order_id}/redrive")
+            response = await self._operator.post(f"/private/orders/{order_id}/{what}")
         except httpx.TransportError:
             return
-        self.ledger.redriven.add(order_id)
         if response.status_code not in {200, 409, 503}:
-            self.ledger.violation(f"redriving order {order_id} was answered {response.status_code}")
+            self.ledger.violation(f"{what} of order {order_id} was answered {response.status_code}")

@@ -20,6 +20,7 @@ from faults.schedule import STORM_SECONDS, Fault, Kind, Storm
 from faults.whole_system import WholeSystem
 
 AIM_SECONDS = 0.5  # how long a fault waits for something to meet
+LINGER_SECONDS = 4.0  # how long a cut stays beyond its time until it has met something
 DELAY_SECONDS = 0.7
 DRAINED_WITHIN = 15.0
 STARTED = re.compile("startup complete", re.IGNORECASE)
@@ -119,6 +120,9 @@ class Storms:
         before = link.met
         await link.cut(fault.how, times=fault.times, delay=DELAY_SECONDS)
         await asyncio.sleep(fault.seconds)
+        ends_at = time.monotonic() + LINGER_SECONDS
+        while link.met == before and time.monotonic() < ends_at:
+            await asyncio.sleep(0.01)
         await link.heal()
         return link.met > before
 

@@ -59,11 +59,8 @@ def test_every_crash_point_named_in_place_is_armed() -> None:
 def _transactions() -> set[str]:
     """What is given to `database.run`, by its own name."""
     given = [call.args[0] for call in _calls("run") if call.args]
-    return {node.attr if isinstance(node, ast.Attribute) else node.id for node in given if _is_named(node)} - {"app"}
-
-
-def _is_named(node: ast.AST) -> bool:
-    return isinstance(node, ast.Attribute | ast.Name) and "socket" not in ast.unparse(node)
+    named = {ast.unparse(node).rpartition(".")[2] for node in given if isinstance(node, ast.Attribute | ast.Name)}
+    return named - {"app", "sockets"}  # what uvicorn runs
 
 
 def _calls(function: str) -> list[ast.Call]:
