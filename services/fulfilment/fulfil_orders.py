@@ -78,7 +78,7 @@ def fail(connection: Connection, failure: Failure, most_failures: int) -> Fulfil
     rows = still_held(connection, [failure.held])
     if not rows or (rows[0].state, Cause.GIVE_UP) not in TRANSITIONS:
         return None
-    row, reason, moment = rows[0], failure.reason[:REASON_LENGTH], now(connection)
+    row, reason, moment = rows[0], failure.reason, now(connection)
     remember_tries(connection, [row], "failed", moment, reason)
     failures = row.failures + 1
     last = failures >= most_failures
@@ -94,6 +94,12 @@ def fail(connection: Connection, failure: Failure, most_failures: int) -> Fulfil
         tell(connection, [after])
         return None
     return lock(connection, [row.order_id])[row.order_id]
+
+
+def reason_of(error: Exception) -> str:
+    """What is logged and stored of it; a lone surrogate could be neither, and the failure would not be counted."""
+    reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return reason.encode(errors="backslashreplace").decode()[:REASON_LENGTH]
 
 
 def backoff_seconds(failures: int) -> float:
@@ -176,7 +182,7 @@ class Fulfilling:
                 await asyncio.sleep(AGAIN_SECONDS)
 
     async def _fail(self, held: Fulfilment, error: Exception) -> Fulfilment | None:
-        reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        reason = reason_of(error)
         log.warning("Order #%d: try %d failed: %s", held.order_id, held.fence, reason)
         while True:
             try:
