@@ -1,0 +1,110 @@
+"""What a worker leaves behind when it dies is taken over once, and nothing else is."""
+
+from functools import partial
+
+import pytest
+from sqlalchemy import Connection
+
+from chassis import heartbeat
+from chassis.database import Database
+from fulfilment import take_over as take_over_module
+from fulfilment.fulfilments import lock
+from fulfilment.model import IN_WORK, State, workers
+from fulfilment.take_over import owned, take_over
+from fulfilment.tests.factories import ME, OTHER, a_fulfilment, a_worker, rows, the_fulfilment, tries
+from harness.threads import at_once
+
+GONE = "c" * 32
+
+
+@pytest.mark.parametrize("state", sorted(IN_WORK))
+def test_the_orders_of_a_dead_worker_are_taken_over_under_the_next_fence(database: Database, state: State) -> None:
+    a_worker(database, OTHER, last_beat_seconds_ago=60)
+    before = a_fulfilment(database, owner=OTHER, state=state, fence=4)
+
+    [taken] = database.transact(take_over, ME)
+
+    assert taken == the_fulfilment(database)
+    assert (taken.owner, taken.fence, taken.state) == (ME, 5, state)
+    assert taken.started_at is not None
+    assert before.started_at is not None
+    assert taken.started_at > before.started_at
+    assert taken.taken_at == before.taken_at
+    assert tries(database) == [(4, OTHER, "lost")]
+    assert rows(database, "SELECT ended_at FROM past_tries") == [(None,)], "nobody knows when it ended"
+
+
+def test_a_worker_that_said_goodbye_is_gone_at_once(database: Database) -> None:
+    a_worker(database, OTHER)
+    a_fulfilment(database, owner=OTHER)
+    database.transact(heartbeat.remove, workers, OTHER)
+
+    assert len(database.transact(take_over, ME)) == 1
+
+
+def test_a_living_worker_keeps_its_orders(database: Database) -> None:
+    a_worker(database, OTHER, last_beat_seconds_ago=heartbeat.LEASE_SECONDS - 3)
+    before = a_fulfilment(database, owner=OTHER)
+
+    taken = database.transact(take_over, ME)
+
+    assert taken == []
+    assert the_fulfilment(database) == before
+
+
+def test_a_worker_takes_nothing_over_from_itself(database: Database) -> None:
+    before = a_fulfilment(database, owner=ME)
+
+    assert database.transact(take_over, ME) == []
+    assert the_fulfilment(database) == before
+
+
+@pytest.mark.parametrize("state", [state for state in State if state not in IN_WORK])
+def test_what_is_decided_needs_no_worker(database: Database, state: State) -> None:
+    before = a_fulfilment(database, owner=OTHER, state=state)
+
+    assert database.transact(take_over, ME) == []
+    assert the_fulfilment(database) == before
+
+
+def test_two_workers_at_once_take_each_orphan_over_once(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(take_over_module, "ORPHANS", take_over_module.ORPHANS.limit(7))
+    for order_id in range(1, 41):
+        a_fulfilment(database, order_id, owner=GONE)
+    for worker in (ME, OTHER):
+        a_worker(database, worker)
+
+    def take_all(owner: str) -> list[int]:
+        taken = []
+        while found := database.transact(take_over, owner):
+            taken += [row.order_id for row in found]
+        return taken
+
+    ours, theirs = at_once([partial(take_all, ME), partial(take_all, OTHER)])
+
+    left = take_all(ME)  # rows that both skipped because the other had them locked
+    assert sorted(ours + theirs + left) == list(range(1, 41))
+    assert rows(database, "SELECT DISTINCT fence FROM fulfilments") == [(2,)]
+    assert rows(database, "SELECT COUNT(*) FROM past_tries") == [(40,)]
+
+
+def test_an_orphan_that_somebody_has_locked_is_waited_for_by_nobody(database: Database) -> None:
+    for order_id in (1, 2, 3):
+        a_fulfilment(database, order_id, owner=GONE)
+
+    def take_over_beside(connection: Connection) -> list[int]:
+        lock(connection, [2])
+        return [row.order_id for row in database.transact(take_over, ME)]
+
+    assert database.transact(take_over_beside) == [1, 3]
+
+
+def test_a_commit_whose_answer_was_lost_leaves_rows_that_their_owner_finds(database: Database) -> None:
+    a_fulfilment(database, owner=GONE)
+    a_fulfilment(database, 2, State.FULFILLED)
+    database.transact(take_over, ME)
+
+    again = database.transact(take_over, ME)
+
+    assert again == []
+    assert [(row.order_id, row.fence) for row in database.transact(owned, ME)] == [(1, 2)]

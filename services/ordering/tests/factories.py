@@ -1,0 +1,125 @@
+"""What tests are given, and what they look at afterwards."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import count
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from chassis.database import Database
+from chassis.idempotency import fingerprint
+from contracts.events import OrderCancelled, OrderPlaced, read_ordering
+from contracts.reservations import Line, Outcome, PricedLine, Result, Shortage
+from ordering import orders as stored
+from ordering.model import State, Step, order_steps, orders
+from ordering.orders import Order
+from ordering.place_orders import NewOrder, accept, decide
+
+PRICE = Decimal("10.50")
+DECIDED_AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+
+_keys = count(1)
+
+
+def a_new_order(key: str | None = None, *lines: tuple[int, int], expected_total: str | None = None) -> NewOrder:
+    """Lines are (product id, quantity)."""
+    wanted = lines or ((1, 2),)
+    return NewOrder(
+        key=key or f"key {next(_keys)}",
+        fingerprint=fingerprint(wanted, expected_total),
+        lines=[Line(product_id=product_id, quantity=quantity) for product_id, quantity in wanted],
+        expected_total=None if expected_total is None else Decimal(expected_total),
+    )
+
+
+def a_pending_order(database: Database, *lines: tuple[int, int], key: str | None = None) -> Order:
+    [order] = database.transact(accept, [a_new_order(key, *lines)])
+    assert isinstance(order, Order)
+    return order
+
+
+def an_order(database: Database, state: State, *, revision: int = 1, due_in: int | None = 10) -> Order:
+    """One of two units of product 1, as it stands in the table once it has got there. `due_in` is in seconds."""
+    order = a_pending_order(database)
+    if state is State.REJECTED:
+        database.transact(decide, [refused(order)])
+    elif state is not State.PENDING:
+        database.transact(decide, [held(order)])
+    database.transact(_forge, order.id, state, revision, due_in)
+    forget_announcements(database)
+    return the_order(database, order.id)
+
+
+def _forge(connection: Connection, order_id: int, state: State, revision: int, due_in: int | None) -> None:
+    due = text("NOW(6) + INTERVAL :due SECOND").bindparams(due=due_in)
+    moved = orders.update().where(orders.c.id == order_id)
+    connection.execute(moved.values(state=state, revision=revision, due_at=None if due_in is None else due))
+
+
+def an_announced_step(database: Database, order_id: int, entry: str) -> None:
+    row = {"order_id": order_id, "step": Step.ANNOUNCED, "at": DECIDED_AT, "detail": {"entry": entry}}
+    database.transact(lambda connection: connection.execute(order_steps.insert(), [row]).close())
+
+
+def held(order: Order) -> Outcome:
+    lines = [PricedLine(product_id=item.product_id, quantity=item.quantity, unit_price=PRICE) for item in order.items]
+    total = sum((PRICE * line.quantity for line in lines), Decimal())
+    return Outcome(order_id=order.id, result=Result.HELD, lines=lines, total=total, decided_at=DECIDED_AT)
+
+
+def refused(order: Order, result: Result = Result.INSUFFICIENT_STOCK) -> Outcome:
+    shortages = [Shortage(product_id=item.product_id, requested=item.quantity, available=0) for item in order.items]
+    return Outcome(
+        order_id=order.id, result=result, shortages=shortages, total=PRICE, missing=[1], decided_at=DECIDED_AT
+    )
+
+
+def the_order(database: Database, order_id: int) -> Order:
+    [order] = database.transact(stored.read, [order_id])
+    assert isinstance(order, Order)
+    return order
+
+
+def states(database: Database) -> dict[int, str]:
+    return dict(rows(database, "SELECT id, state FROM orders"))
+
+
+def announcements(database: Database) -> list[tuple[str, int, int]]:
+    """What the outbox holds, as (type, order id, revision)."""
+    return [(event.type, event.order_id, event.revision) for event in outbox_events(database)]
+
+
+def outbox_events(database: Database) -> list[OrderPlaced | OrderCancelled]:
+    return [read_ordering(payload) for (payload,) in rows(database, "SELECT payload FROM outbox ORDER BY id")]
+
+
+def forget_announcements(database: Database) -> None:
+    rows(database, "DELETE FROM outbox")
+
+
+def steps_of(database: Database, order_id: int) -> list[str]:
+    return [
+        step for (step,) in rows(database, "SELECT step FROM order_steps WHERE order_id = :id ORDER BY id", id=order_id)
+    ]
+
+
+def seconds_until_due(database: Database, order_id: int) -> float | None:
+    sql = "SELECT TIMESTAMPDIFF(MICROSECOND, NOW(6), due_at) / 1000000 FROM orders WHERE id = :id"
+    [(seconds,)] = rows(database, sql, id=order_id)
+    return None if seconds is None else float(seconds)
+
+
+def make_due(database: Database, order_ids: Sequence[int]) -> None:
+    rows(database, "UPDATE orders SET due_at = NOW(6) - INTERVAL 1 SECOND WHERE id IN :ids", ids=tuple(order_ids))
+
+
+def rows(database: Database, sql: str, **values: Any) -> list[tuple[Any, ...]]:
+    """Those of a query; none of a statement."""
+
+    def run(connection: Connection) -> list[tuple[Any, ...]]:
+        result = connection.execute(text(sql), values)
+        return [tuple(row) for row in result] if result.returns_rows else []
+
+    return database.transact(run)

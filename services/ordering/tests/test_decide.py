@@ -1,0 +1,176 @@
+"""Deciding: the orders still pending move, exactly those placed are announced."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from functools import partial
+
+import pytest
+from sqlalchemy import Connection
+
+from chassis.database import Database
+from contracts.events import OrderPlaced
+from contracts.reservations import REFUSALS, Outcome, Result
+from harness.threads import at_once
+from ordering.model import State
+from ordering.orders import Order
+from ordering.place_orders import decide
+from ordering.tests.factories import (
+    DECIDED_AT,
+    PRICE,
+    a_pending_order,
+    an_order,
+    announcements,
+    held,
+    outbox_events,
+    refused,
+    rows,
+    seconds_until_due,
+    the_order,
+)
+
+
+def decide_all(database: Database, *outcomes: Outcome) -> list[Order]:
+    return database.transact(decide, outcomes)
+
+
+def test_held_stock_places_the_order_with_its_prices_and_announces_it(database: Database) -> None:
+    order = a_pending_order(database, (1, 2), (2, 3))
+
+    [placed] = decide_all(database, held(order))
+
+    assert (placed.state, placed.total) == (State.PLACED, Decimal("52.50"))
+    [event] = outbox_events(database)
+    assert isinstance(event, OrderPlaced)
+    assert (event.order_id, event.revision, event.total) == (order.id, 1, Decimal("52.50"))
+    assert [(item.product_id, item.quantity, item.unit_price) for item in event.items] == [(1, 2, PRICE), (2, 3, PRICE)]
+
+
+def test_what_is_answered_is_what_is_stored(database: Database) -> None:
+    [placed] = decide_all(database, held(a_pending_order(database)))
+
+    stored = the_order(database, placed.id)
+
+    assert (stored.state, stored.items, stored.total) == (placed.state, placed.items, placed.total)
+    assert stored.created_at == placed.created_at
+    assert stored.reserved_at == DECIDED_AT.replace(tzinfo=None)
+    assert stored.decided_at is not None
+    assert stored.refusal is None
+
+
+def test_a_placed_order_is_looked_after_if_nobody_answers(database: Database) -> None:
+    [placed] = decide_all(database, held(a_pending_order(database)))
+
+    assert 10 < (seconds_until_due(database, placed.id) or 0) < 20
+
+
+@pytest.mark.parametrize("result", sorted(REFUSALS))
+def test_a_refusal_is_stored_whole_and_announced_to_nobody(database: Database, result: Result) -> None:
+    order = a_pending_order(database)
+    outcome = refused(order, result)
+
+    [rejected] = decide_all(database, outcome)
+
+    assert rejected.state is State.REJECTED
+    assert announcements(database) == []
+    stored = the_order(database, order.id)
+    assert Outcome.model_validate(stored.refusal) == outcome == Outcome.model_validate(rejected.refusal)
+    assert seconds_until_due(database, order.id) is None
+    assert (stored.total, stored.items) == (None, order.items)
+
+
+@pytest.mark.parametrize("result", [Result.UNDECIDED, Result.MISMATCH])
+def test_no_decision_moves_nothing(database: Database, result: Result) -> None:
+    order = a_pending_order(database)
+
+    [same] = decide_all(database, Outcome(order_id=order.id, result=result))
+
+    assert same == order == the_order(database, order.id)
+    assert announcements(database) == []
+
+
+@pytest.mark.parametrize("state", [state for state in State if state is not State.PENDING])
+@pytest.mark.parametrize("late", [held, refused])
+def test_who_comes_late_answers_what_is_stored_and_touches_nothing(
+    database: Database, state: State, late: Callable[[Order], Outcome]
+) -> None:
+    order = an_order(database, state, revision=3)
+    before = rows(database, "SELECT * FROM orders")
+
+    [answered] = decide_all(database, late(order))
+
+    assert answered == order
+    assert rows(database, "SELECT * FROM orders") == before
+    assert announcements(database) == []
+
+
+def test_a_batch_announces_exactly_those_it_moved(database: Database) -> None:
+    before = an_order(database, State.CANCELLING)
+    orders = [a_pending_order(database) for _ in range(5)]
+    outcomes = [
+        held(orders[3]),
+        held(before),
+        refused(orders[0]),
+        held(orders[1]),
+        Outcome(order_id=orders[2].id, result=Result.UNDECIDED),
+        held(orders[3]),
+    ]
+
+    decided = decide_all(database, *outcomes)
+
+    assert [order.state for order in decided] == [
+        State.PLACED,
+        State.CANCELLING,
+        State.REJECTED,
+        State.PLACED,
+        State.PENDING,
+        State.PLACED,
+    ]
+    assert announcements(database) == [("OrderPlaced", orders[3].id, 1), ("OrderPlaced", orders[1].id, 1)]
+    assert the_order(database, orders[4].id).state is State.PENDING
+
+
+def test_two_that_finish_one_placement_at_once_announce_it_once(database: Database) -> None:
+    orders = [a_pending_order(database) for _ in range(30)]
+    outcomes = [held(order) for order in orders]
+
+    one, other = at_once([partial(decide_all, database, *outcomes), partial(decide_all, database, *outcomes[::-1])])
+
+    assert {order.state for order in one + other} == {State.PLACED}
+    assert sorted(announcements(database)) == [("OrderPlaced", order.id, 1) for order in orders]
+
+
+def test_a_crash_between_the_move_and_the_announcement_leaves_neither(database: Database) -> None:
+    order = a_pending_order(database)
+
+    def crash(connection: Connection) -> None:
+        decide(connection, [held(order)])
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        database.transact(crash)
+
+    assert the_order(database, order.id) == order
+    assert announcements(database) == []
+
+
+def test_a_commit_whose_answer_was_lost_is_run_again_without_a_second_announcement(database: Database) -> None:
+    outcome = held(a_pending_order(database))
+
+    decide_all(database, outcome)
+    [again] = decide_all(database, outcome)
+
+    assert again.state is State.PLACED
+    assert len(announcements(database)) == 1
+
+
+def test_hundreds_are_decided_in_one_transaction_each_by_its_own_outcome(database: Database) -> None:
+    orders = [a_pending_order(database, (1, 1 + n % 50)) for n in range(50)]
+
+    decide_all(database, *(held(order) if order.id % 3 else refused(order) for order in orders))
+
+    stored = [the_order(database, order.id) for order in orders]
+    assert [order.total for order in stored] == [
+        PRICE * (1 + n % 50) if o.id % 3 else None for n, o in enumerate(orders)
+    ]
+    assert {order.state for order in stored if order.id % 3 == 0} == {State.REJECTED}
+    assert len(announcements(database)) == sum(1 for order in orders if order.id % 3)

@@ -1,0 +1,166 @@
+"""Placing through all three stages, with a catalog that misbehaves: unknown is not failed."""
+
+import asyncio
+
+import pytest
+
+from chassis.database import Database
+from chassis.problems import Unprocessable
+from harness.engine import MySQLServer
+from ordering.model import State
+from ordering.orders import Order
+from ordering.place_orders import InDoubt, Stages, place
+from ordering.tests.catalog_stand_in import CatalogStandIn, Mishap
+from ordering.tests.factories import a_new_order, announcements, rows, states
+
+MISHAPS: list[Mishap] = ["no answer", "reset", "answer lost", "nonsense", "other orders", 500, 503, 404, 409, 422, 204]
+
+
+@pytest.mark.parametrize("mishap", MISHAPS)
+async def test_an_unknown_outcome_is_asked_for_again_with_the_same_id(
+    database: Database, placing: Stages, catalog: CatalogStandIn, mishap: Mishap
+) -> None:
+    catalog.mishaps.append(mishap)
+
+    order = await place(a_new_order("a key", (1, 2)), placing, 5)
+
+    assert order.state is State.PLACED
+    assert {id_ for asked in catalog.asked for id_ in asked} == {order.id}
+    assert (catalog.stock[1], catalog.held) == (998, {order.id: {1: 2}})
+    assert announcements(database) == [("OrderPlaced", order.id, 1)]
+
+
+@pytest.mark.parametrize("mishap", ["no answer", "answer lost", 503, 404])
+async def test_at_the_deadline_the_client_is_told_the_id_and_the_key_to_come_back_with(
+    database: Database, placing: Stages, catalog: CatalogStandIn, mishap: Mishap
+) -> None:
+    catalog.always = mishap
+
+    with pytest.raises(InDoubt) as told:
+        await place(a_new_order("a key"), placing, 0.5)
+
+    [(order_id, state)] = states(database).items()
+    assert (told.value.status, told.value.headers) == (503, {"Retry-After": "1"})
+    assert told.value.extras == {"order_id": order_id, "idempotency_key": "a key"}
+    assert state == "pending"
+
+
+async def test_an_order_in_doubt_is_never_released(
+    database: Database, placing: Stages, catalog: CatalogStandIn
+) -> None:
+    catalog.always = "answer lost"
+
+    with pytest.raises(InDoubt):
+        await place(a_new_order("a key", (1, 2)), placing, 0.5)
+
+    assert catalog.released == []
+    assert catalog.held == {1: {1: 2}}
+    assert states(database) == {1: "pending"}
+
+
+async def test_a_later_retry_with_the_key_finishes_the_order_in_doubt(
+    database: Database, placing: Stages, catalog: CatalogStandIn
+) -> None:
+    catalog.always = "answer lost"
+    with pytest.raises(InDoubt):
+        await place(a_new_order("a key", (1, 2)), placing, 0.4)
+    catalog.always = None
+
+    order = await place(a_new_order("a key", (1, 2)), placing, 5)
+
+    assert (order.id, order.state) == (1, State.PLACED)
+    assert catalog.stock[1] == 998
+    assert announcements(database) == [("OrderPlaced", 1, 1)]
+
+
+async def test_an_order_that_breaks_catalog_leaves_the_others_of_its_batch_unharmed(
+    database: Database, placing: Stages, catalog: CatalogStandIn
+) -> None:
+    catalog.mishaps.append(422)
+
+    placed = await asyncio.gather(*(place(a_new_order(), placing, 5) for _ in range(8)))
+
+    assert {order.state for order in placed} == {State.PLACED}
+    assert catalog.stock[1] == 1000 - 8 * 2
+
+
+async def test_an_undecided_order_is_asked_for_until_it_is_decided(placing: Stages, catalog: CatalogStandIn) -> None:
+    catalog.undecided = 3
+
+    order = await place(a_new_order(), placing, 5)
+
+    assert order.state is State.PLACED
+    assert catalog.asked == [[order.id]] * 4
+
+
+async def test_one_key_sent_fifty_times_at_once_makes_one_order_and_takes_stock_once(
+    database: Database, placing: Stages, catalog: CatalogStandIn
+) -> None:
+    answers = await asyncio.gather(*(place(a_new_order("a key", (1, 2)), placing, 5) for _ in range(50)))
+
+    assert {(order.id, order.state) for order in answers} == {(1, State.PLACED)}
+    assert rows(database, "SELECT COUNT(*) FROM orders") == [(1,)]
+    assert catalog.stock[1] == 998
+    assert len(announcements(database)) == 1
+
+
+async def test_many_at_once_share_calls_and_each_gets_its_own_order(
+    database: Database, placing: Stages, catalog: CatalogStandIn
+) -> None:
+    wanted = [a_new_order(None, (1, 1 + n % 5)) for n in range(100)]
+
+    placed = await asyncio.gather(*(place(new, placing, 5) for new in wanted))
+
+    assert [order.request_key.decode() for order in placed] == [new.key for new in wanted]
+    assert len(catalog.asked) < 60
+    assert sorted(event[1] for event in announcements(database)) == sorted(order.id for order in placed)
+
+
+async def test_a_decided_order_is_answered_without_asking_catalog(placing: Stages, catalog: CatalogStandIn) -> None:
+    first = await place(a_new_order("a key", (1, 2000)), placing, 5)
+    catalog.always = 500
+
+    again = await place(a_new_order("a key", (1, 2000)), placing, 5)
+
+    assert first.state is again.state is State.REJECTED
+    assert first.refusal == again.refusal
+
+
+async def test_another_body_under_the_key_reaches_no_catalog(
+    database: Database, placing: Stages, catalog: CatalogStandIn
+) -> None:
+    await place(a_new_order("a key", (1, 2)), placing, 5)
+
+    with pytest.raises(Unprocessable):
+        await place(a_new_order("a key", (1, 3)), placing, 5)
+
+    assert len(catalog.asked) == 1
+
+
+async def test_a_client_that_leaves_in_the_middle_leaves_an_order_that_can_be_finished(
+    placing: Stages, catalog: CatalogStandIn
+) -> None:
+    catalog.mishaps.append("no answer")
+    leaving = asyncio.create_task(place(a_new_order("a key", (1, 2)), placing, 5))
+    await asyncio.sleep(0.1)
+    leaving.cancel()
+
+    order = await place(a_new_order("a key", (1, 2)), placing, 5)
+
+    assert isinstance(order, Order)
+    assert (order.id, order.state, catalog.stock[1]) == (1, State.PLACED, 998)
+
+
+async def test_no_transaction_is_open_while_catalog_is_slow(
+    placing: Stages, catalog: CatalogStandIn, mysql_server: MySQLServer
+) -> None:
+    catalog.always = "no answer"
+    slow = asyncio.create_task(place(a_new_order(), placing, 0.6))
+    while not catalog.calls:
+        await asyncio.sleep(0.01)
+
+    open_transactions = mysql_server.execute("SELECT trx_query FROM information_schema.innodb_trx")
+
+    assert open_transactions == []
+    with pytest.raises(InDoubt):
+        await slow
