@@ -15,8 +15,9 @@ PROGRAMS = {
     "redis-server": ("redis-server", "valkey-server"),
     "nginx": ("nginx",),
 }
-# MariaDB's core package is the server without the service that would start it at boot.
-PACKAGES = {"mysqld": "mariadb-server-core", "redis-server": "redis-server", "nginx": "nginx"}
+# MariaDB's core packages are the server without the service that would start it at boot; the client's holds a program that
+# mariadb-install-db needs and that no dependency brings.
+PACKAGES = {"mysqld": "mariadb-server-core mariadb-client-core", "redis-server": "redis-server", "nginx": "nginx"}
 APT_INSTALL = Path(__file__).parent / "apt-install.sh"
 
 
@@ -43,7 +44,7 @@ def ensure_installed(log: Path) -> None:
     as_root = _as_root()
     if as_root is None or shutil.which("apt-get") is None:
         raise LocalError(f"{' and '.join(missing)} can't be found: {_advice(missing)}")
-    _apt_install(as_root, [PACKAGES[program] for program in missing], log)
+    _apt_install(as_root, [package for program in missing for package in PACKAGES[program].split()], log)
 
 
 def _advice(programs: list[str]) -> str:

@@ -23,7 +23,7 @@ from local.supervisor import NotRunning, Supervisor
 from local.topology import SERVICES, WORKERS, Topology
 
 SERVER_SECONDS = 60
-HEALTHY_SECONDS = 60
+HEALTHY_SECONDS = 120
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 SERVERS = ["mysql", "redis"]
