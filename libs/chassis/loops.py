@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -50,8 +50,12 @@ async def running(loops: Sequence[Loop]) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        for task in tasks:
+        await _cancel(tasks)
+
+
+async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Said until it is heard: redis-py swallowed a cancellation that met it reconnecting, and the loop went on for ever."""
+    while left := [task for task in tasks if not task.done()]:
+        for task in left:
             task.cancel()
-        for task in tasks:
-            with suppress(asyncio.CancelledError):
-                await task
+        await asyncio.wait(left, timeout=0.5)

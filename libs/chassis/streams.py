@@ -159,9 +159,10 @@ class Consumer(Generic[E_]):
         """Every boot reads under a new name; drop old names, but never one with pending entries: they would go with it."""
         if not self.running:
             return
-        for consumer in await self._client.xinfo_consumers(self.stream, self.group):
-            if consumer["pending"] == 0 and consumer["idle"] > FORGET_CONSUMER_AFTER_MILLISECONDS:
-                await self._client.xgroup_delconsumer(self.stream, self.group, consumer["name"])
+        async with available():
+            for consumer in await self._client.xinfo_consumers(self.stream, self.group):
+                if consumer["pending"] == 0 and consumer["idle"] > FORGET_CONSUMER_AFTER_MILLISECONDS:
+                    await self._client.xgroup_delconsumer(self.stream, self.group, consumer["name"])
 
     async def _as_it_came(self, message: BatchStreamMessage) -> RedisBatchStreamMessage:
         """FastStream's own parser fails the whole batch on one body that isn't UTF-8."""
