@@ -101,7 +101,7 @@ def build(settings: Settings | None = None, step: Step | None = None) -> FastAPI
     )
     loops = [
         Loop(heartbeat.beat, BEAT_SECONDS),
-        Loop(Relay(database, client, outbox, FULFILMENT).relay, 0.02),
+        Loop(Relay(database, client, outbox, FULFILMENT).relay, 0.05),
         Loop(worker.take_over_orphans, 1.0),
         Loop(worker.give_back, 5.0),
         Loop(partial(trim, client, FULFILMENT), 10.0),

@@ -50,7 +50,7 @@ def build(settings: Settings | None = None) -> FastAPI:
     )
     loops = [
         Loop(heartbeat.beat, BEAT_SECONDS),
-        Loop(relay.relay, 0.02),
+        Loop(relay.relay, 0.05),
         Loop(partial(resume, database, stages(database, catalog)), 1.0),
         Loop(partial(release, database, catalog), 0.5),
         Loop(partial(remind, database, client), 1.0),
