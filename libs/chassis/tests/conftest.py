@@ -4,6 +4,7 @@ import pytest
 from redis.asyncio import Redis
 from sqlalchemy import MetaData, create_engine
 
+from chassis import streams
 from chassis.database import Database
 from harness.schemas import Schema
 
@@ -27,5 +28,5 @@ def create_tables(scratch_schema: Schema) -> Callable[[MetaData], None]:
 
 @pytest.fixture
 async def redis_client(redis_url: str) -> AsyncIterator[Redis]:
-    async with Redis.from_url(redis_url) as client:
+    async with streams.connect(redis_url) as client:
         yield client
