@@ -292,6 +292,21 @@ def test_a_key_stands_for_one_request_only(client: httpx.Client) -> None:
     assert len(client.get("/products").json()) == 2
 
 
+def test_a_key_of_one_adjustment_is_not_for_another(client: httpx.Client) -> None:
+    product_id, other_id = create(client), create(client)
+    adjustment = {"delta": 1, "reason": "delivery"}
+    send = partial(client.post, headers={"Idempotency-Key": "k"})
+    send(f"/products/{product_id}/stock-adjustments", json=adjustment)
+
+    answers = [
+        send(f"/products/{product_id}/stock-adjustments", json=adjustment | {"delta": 2}),
+        send(f"/products/{other_id}/stock-adjustments", json=adjustment),
+    ]
+
+    assert [answer.status_code for answer in answers] == [422, 422]
+    assert (deltas(client, product_id), deltas(client, other_id)) == ([1, 5], [5])
+
+
 def test_keys_that_differ_in_case_are_two(client: httpx.Client) -> None:
     for key in ("Ab1", "aB1"):
         client.post("/products", json=LAPTOP, headers={"Idempotency-Key": key})

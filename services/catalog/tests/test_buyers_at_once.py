@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable
 from functools import partial
+from threading import Barrier
 
 import pytest
 from sqlalchemy import Connection, text
@@ -41,12 +42,20 @@ def test_orders_of_two_products_in_opposite_orders_never_deadlock(
     database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     first, second = a_product(database, stock=1000), a_product(database, stock=1000)
+    meet = Barrier(2)
+
+    def buy(orders: list[Reservation]) -> list[Outcome]:
+        outcomes = []
+        for order in orders:
+            meet.wait()
+            outcomes += reserve(database, order)
+        return outcomes
+
     there = [an_order(n, (first, 1), (second, 1)) for n in range(1, 33)]
     back = [an_order(n, (second, 1), (first, 1)) for n in range(33, 65)]
+    outcomes = at_once([partial(buy, there), partial(buy, back)])
 
-    one, other = at_once([partial(in_batches, database, orders, 1) for orders in (there, back)])
-
-    assert {outcome.result for outcome in one + other} == {Result.HELD}
+    assert {outcome.result for thread in outcomes for outcome in thread} == {Result.HELD}
     assert (stock_of(database, first), stock_of(database, second)) == (1000 - 64, 1000 - 64)
     assert "1213" not in caplog.text, "a deadlock was retried: the locks were not taken in one order"
 
@@ -140,16 +149,17 @@ def test_a_lock_on_one_product_keeps_no_buyer_from_another(
 def test_a_lock_on_one_reservation_keeps_no_other_from_its_release(
     database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
-    first, second, third = (a_product(database) for _ in range(3))
-    reserve(database, an_order(1, (first, 1)), an_order(2, (second, 1)), an_order(3, (third, 1)))
+    laptop, mouse = a_product(database, stock=50), a_product(database)
+    others = [n for n in range(1, 31) if n != 2]
+    reserve(database, an_order(2, (mouse, 1)), *(an_order(n, (laptop, 1)) for n in others))
 
     def release_others_while_locked(connection: Connection) -> list[int]:
         reserve_stock.release(connection, [2])
-        return release(database, 1, 3)
+        return release(database, *others)
 
     released = database.transact(release_others_while_locked)
 
-    assert released == [1, 3]
+    assert released == others
     assert caplog.records == [], "no lock was waited for"
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from functools import partial
 
@@ -68,7 +69,17 @@ def test_releases_answer_who_holds_nothing_any_more(ordering: httpx.Client, data
     assert stock_of(database, laptop) == 3
 
 
-def test_calls_at_once_share_transactions_and_sell_each_unit_once(ordering: httpx.Client, database: Database) -> None:
+def test_calls_at_once_share_transactions_and_sell_each_unit_once(
+    ordering: httpx.Client, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, batches = reserve_stock.reserve, []
+
+    def slow(connection: Connection, wanted: Sequence[Reservation]) -> list[Outcome]:
+        batches.append(len(wanted))
+        time.sleep(0.1)
+        return real(connection, wanted)
+
+    monkeypatch.setattr(reserve_stock, "reserve", slow)
     laptop = a_product(database, stock=30)
     calls = [[an_order(call * 10 + n, (laptop, 1)) for n in range(5)] for call in range(1, 13)]
 
@@ -81,6 +92,8 @@ def test_calls_at_once_share_transactions_and_sell_each_unit_once(ordering: http
     assert len(held) == 30
     assert stock_of(database, laptop) == 0
     require_explained_stock(database)
+    assert sum(batches) == 60
+    assert len(batches) < len(calls), "each call had a transaction of its own"
 
 
 def test_a_batch_of_many_lines_fits_in_a_call(ordering: httpx.Client, database: Database) -> None:

@@ -1,0 +1,88 @@
+"""The stock proof finds what is wrong, and nothing else."""
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from catalog import manage_products, prove_stock
+from catalog.tests.factories import a_product, an_order, at_once, release, reserve
+from chassis.database import Database
+from contracts.reservations import StockProof
+
+
+def prove(database: Database) -> StockProof:
+    return database.transact(prove_stock.prove)
+
+
+def a_day_in_the_shop(database: Database) -> None:
+    laptop, mouse = a_product(database, stock=5), a_product(database, stock=5)
+    reserve(database, an_order(1, (laptop, 2), (mouse, 1)), an_order(2, (laptop, 3)), an_order(3, (laptop, 1)))
+    release(database, 2)
+    database.transact(manage_products.adjust, mouse, 7, "delivery")
+    database.transact(manage_products.delete, mouse)
+
+
+def test_an_honest_stock_is_proved(database: Database) -> None:
+    a_day_in_the_shop(database)
+
+    assert prove(database) == StockProof(products=2, differences=[])
+
+
+def test_an_empty_shop_is_proved(database: Database) -> None:
+    assert prove(database) == StockProof(products=0, differences=[])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "UPDATE products SET stock = stock - 1 WHERE id = 1",
+        "UPDATE stock_movements SET delta = delta + 1 WHERE product_id = 1 AND kind = 'release'",
+        "DELETE FROM stock_movements WHERE product_id = 1 AND kind = 'initial'",
+        "DELETE FROM reservations WHERE order_id = 1",
+        "UPDATE reservations SET state = 'released' WHERE order_id = 1",
+        "UPDATE reservations SET state = 'held' WHERE order_id = 2",
+    ],
+)
+def test_a_planted_difference_is_named(database: Database, wrong: str) -> None:
+    a_day_in_the_shop(database)
+    database.transact(lambda connection: connection.execute(text(wrong)).close())
+
+    found = prove(database).differences
+
+    assert "product 1" in [difference.about for difference in found]
+
+
+def test_there_is_no_false_alarm_while_orders_run(database: Database) -> None:
+    ids = [a_product(database, stock=100) for _ in range(3)]
+
+    def trade(first: int) -> list[StockProof]:
+        for n in range(first, first + 15):
+            reserve(database, an_order(n, *((product, 1) for product in ids)))
+            release(database, n - 1)
+        return [prove(database)]
+
+    def watch() -> list[StockProof]:
+        return [prove(database) for _ in range(30)]
+
+    proofs = at_once([lambda: trade(1), lambda: trade(101), watch])
+
+    assert [proof.differences for some in proofs for proof in some if proof.differences] == []
+
+
+def test_ordering_asks_for_the_proof_over_http(ordering: httpx.Client, database: Database) -> None:
+    a_day_in_the_shop(database)
+
+    assert ordering.get("/stock-proof").json() == {"products": 2, "differences": []}
+
+
+def test_what_is_held_is_told_by_order_and_by_page(ordering: httpx.Client, database: Database) -> None:
+    a_day_in_the_shop(database)
+    held = {"order_id": 1, "lines": [{"product_id": 1, "quantity": 2}, {"product_id": 2, "quantity": 1}]}
+
+    by_order = ordering.post("/reservations/held", json={"order_ids": [2, 1]}).json()
+    page = ordering.get("/reservations", params={"limit": 1}).json()
+    after = ordering.get("/reservations", params={"after": 1}).json()
+
+    assert by_order == {"reservations": [{"order_id": 2, "lines": []}, held]}
+    assert page == {"reservations": [held]}
+    assert after == {"reservations": []}
