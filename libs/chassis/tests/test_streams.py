@@ -23,7 +23,7 @@ from harness.engine import RedisServer
 from harness.streams import pending
 
 GROUP = "fulfilment"
-POISON: dict[str, dict[bytes, bytes]] = {
+POISON: dict[str, dict[Any, bytes]] = {
     "no payload field": {b"body": b"{}"},
     "empty": {PAYLOAD_FIELD: b""},
     "binary": {PAYLOAD_FIELD: b"\x00\xff\xfe\x80"},
