@@ -6,8 +6,10 @@ worker that was paused and overtaken changes nothing.
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import ParamSpec, TypeVar
 
 from sqlalchemy import Connection, bindparam, text
 
@@ -19,6 +21,9 @@ from fulfilment.model import REASON_LENGTH, TRANSITIONS, Cause, State, fulfilmen
 from fulfilment.step import Step
 
 log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 AGAIN_SECONDS = 0.5
 LONGEST_BACKOFF_SECONDS = 30.0
@@ -163,7 +168,7 @@ class Fulfilling:
         while held is not None:
             try:
                 async with asyncio.timeout(self._step_timeout):
-                    await self._step(held, lambda held=held: self._commit(held))  # type: ignore[misc]
+                    await self._step(held, partial(insist, self._commit, held))
             except Lost:
                 return
             except Exception as error:  # noqa: BLE001 - whatever a step raises is a failed try
@@ -173,24 +178,22 @@ class Fulfilling:
                 return
 
     async def _fulfilled(self, held: Fulfilment) -> None:
-        while True:
-            try:
-                if await self._complete(held):
-                    log.info("Order #%d Processed", held.order_id)
-                return
-            except Unavailable:
-                await asyncio.sleep(AGAIN_SECONDS)
+        if await insist(self._complete, held):
+            log.info("Order #%d Processed", held.order_id)
 
     async def _fail(self, held: Fulfilment, error: Exception) -> Fulfilment | None:
         reason = reason_of(error)
         log.warning("Order #%d: try %d failed: %s", held.order_id, held.fence, reason)
-        while True:
-            try:
-                following = await self._database.run(fail, Failure(held, reason), self._most_failures)
-            except Unavailable:
-                await asyncio.sleep(AGAIN_SECONDS)
-            else:
-                break
+        following = await insist(self._database.run, fail, Failure(held, reason), self._most_failures)
         if following is not None:
             await asyncio.sleep(backoff_seconds(following.failures))
         return following
+
+
+async def insist(call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Wait for a database that is away: that is no failure of the step."""
+    while True:
+        try:
+            return await call(*args, **kwargs)
+        except Unavailable:
+            await asyncio.sleep(AGAIN_SECONDS)
