@@ -153,9 +153,8 @@ def test_a_cancel_and_a_completion_at_once_agree_on_one_outcome(
         ends = database.transact(finish, some)
         return {row.order_id for row, end in zip(some, ends, strict=True) if end is won}
 
-    cancelled, *finished = at_once(
-        [cancel_backwards, *(partial(finish_some, held[n : n + 6]) for n in range(0, 30, 6))]
-    )
+    work: list[Callable[[], set[int]]] = [partial(finish_some, held[n : n + 6]) for n in range(0, 30, 6)]
+    cancelled, *finished = at_once([cancel_backwards, *work])
 
     assert cancelled.union(*finished) == set(range(1, 31))
     assert cancelled.isdisjoint(set().union(*finished))

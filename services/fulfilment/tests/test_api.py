@@ -1,0 +1,88 @@
+"""The public API and the private routes over the real app."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from chassis.database import Database
+from fulfilment import api
+from fulfilment.model import State
+from fulfilment.settings import Settings
+from fulfilment.tests.factories import ME, a_fulfilment, a_worker
+from harness.schemas import Schema
+
+TOKEN = "a-token"
+
+
+@pytest.fixture
+async def client(fulfilment_schema: Schema, redis_url: str) -> AsyncIterator[httpx.AsyncClient]:
+    settings = Settings(database_url=fulfilment_schema.url, redis_url=redis_url, service_token=TOKEN, connections=2)
+    app = api.build(settings)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://fulfilment") as client,
+    ):
+        yield client
+
+
+@pytest.mark.parametrize("state", State)
+async def test_a_fulfilment_shows_how_far_it_is(database: Database, client: httpx.AsyncClient, state: State) -> None:
+    a_fulfilment(database, 7, state, fence=3, failures=1, reason="no paper")
+
+    answer = await client.get("/api/v1/fulfilments/7")
+
+    shown = answer.json()
+    times = [shown.pop(name) for name in ("taken_at", "started_at", "decided_at")]
+    assert answer.status_code == 200
+    assert shown == {"order_id": 7, "state": state, "attempt": 3, "failures": 1, "reason": "no paper"}
+    assert all(time is None or time.endswith("Z") for time in times)
+    assert (times[2] is None) == (state in {State.PROCESSING, State.COMMITTING})
+
+
+@pytest.mark.parametrize("order_id", ["1", str(2**63 - 1)])
+async def test_what_was_never_seen_is_not_found(client: httpx.AsyncClient, order_id: str) -> None:
+    answer = await client.get(f"/api/v1/fulfilments/{order_id}")
+
+    assert (answer.status_code, answer.json()["detail"]) == (404, "Fulfilment not found")
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("order_id", ["abc", "-1", "0", "1.0", "1_0", "%00", str(2**63), "10" * 20])
+async def test_an_id_that_is_none_is_refused(client: httpx.AsyncClient, order_id: str) -> None:
+    answer = await client.get(f"/api/v1/fulfilments/{order_id}")
+
+    assert answer.status_code == 422
+    assert order_id not in answer.json()["detail"]
+
+
+async def test_it_is_ready_only_with_a_living_worker(database: Database, client: httpx.AsyncClient) -> None:
+    without = await client.get("/readyz")
+    a_worker(database, ME)
+    with_one = await client.get("/readyz")
+
+    assert (without.status_code, list(without.json()["down"])) == (503, ["worker"])
+    assert with_one.status_code == 200
+
+
+async def test_a_worker_that_has_not_beaten_for_long_does_not_count(
+    database: Database, client: httpx.AsyncClient
+) -> None:
+    a_worker(database, ME, last_beat_seconds_ago=60)
+
+    assert (await client.get("/readyz")).status_code == 503
+
+
+@pytest.mark.parametrize("authorization", [None, "", TOKEN, f"Basic {TOKEN}", "Bearer", f"Bearer {TOKEN}x"])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/dead-letters"), ("POST", "/dead-letters/1/redrive"), ("DELETE", "/dead-letters/1")],
+)
+async def test_private_routes_need_the_token(
+    client: httpx.AsyncClient, method: str, path: str, authorization: str | None
+) -> None:
+    headers = {} if authorization is None else {"Authorization": authorization}
+
+    answer = await client.request(method, f"/private{path}", headers=headers)
+
+    assert answer.status_code == 401
