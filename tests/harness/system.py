@@ -82,6 +82,12 @@ class System:
         assert answer.status_code == 201, answer.text
         return int(answer.json()["id"])
 
+    def order(self, product_id: int, quantity: int = 1) -> int:
+        """The id of a new order."""
+        answer = self.client.post("/api/v1/orders", json={"product_id": product_id, "quantity": quantity})
+        assert answer.status_code == 201, answer.text
+        return int(answer.json()["id"])
+
     def stock(self, product_id: int) -> int:
         return int(self.client.get(f"/api/v1/products/{product_id}").json()["stock"])
 
