@@ -37,13 +37,18 @@ class MySQL:
 
     def prepare(self) -> None:
         """Initialise the data directory. It gets its name last, so that one half made is made again."""
+        self.temporary.mkdir(parents=True, exist_ok=True)
         if self.data.exists():
             return
         unfinished = self.directory / "data.unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
-        self.directory.mkdir(parents=True, exist_ok=True)
-        _initialise(unfinished, self.directory / "initialise.log")
+        _initialise(unfinished, self.temporary, self.directory / "initialise.log")
         unfinished.rename(self.data)
+
+    @property
+    def temporary(self) -> Path:
+        """Of its own: MariaDB removes the temporary tables it finds when it starts, in /tmp also those of its neighbours."""
+        return self.directory / "tmp"
 
     def command(self) -> list[str]:
         return [
@@ -51,6 +56,7 @@ class MySQL:
             "--no-defaults",
             *_user(),
             f"--datadir={self.data.resolve()}",
+            f"--tmpdir={self.temporary.resolve()}",
             f"--socket={self.socket}",
             f"--pid-file={self.directory.resolve() / 'mysql.pid'}",
             f"--bind-address={HOST}",
@@ -90,8 +96,8 @@ class MySQL:
                     pass
 
 
-def _initialise(data: Path, log: Path) -> None:
-    options = ["--no-defaults", f"--datadir={data.resolve()}", *_user()]
+def _initialise(data: Path, temporary: Path, log: Path) -> None:
+    options = ["--no-defaults", f"--datadir={data.resolve()}", f"--tmpdir={temporary.resolve()}", *_user()]
     if _is_mariadb(find("mysqld")):
         install = find("mariadb-install-db")
         command = [
