@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 from local.errors import LocalError, tail
 
@@ -84,6 +84,18 @@ def stop(process: "subprocess.Popen[bytes]") -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+@contextmanager
+def console() -> Iterator[IO[bytes]]:
+    """A pipe to our standard output.
+
+    Supervisor opens its own output once more by name. The system refuses that for a terminal or file of another user,
+    as after `su` or `sudo`; for this pipe it doesn't. The relay has a session of its own, so Ctrl-C leaves the last lines.
+    """
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, start_new_session=True) as relay:
+        assert relay.stdin is not None
+        yield relay.stdin
 
 
 def free_port() -> int:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from xmlrpc.client import Fault, ServerProxy
 
 from supervisor.xmlrpc import SupervisorTransport
@@ -67,11 +67,15 @@ class Supervisor:
         while any(process["pid"] for process in self._call("getAllProcessInfo") if process["group"] in groups):
             time.sleep(POLL_SECONDS)
 
-    def run(self, environment: dict[str, str]) -> "subprocess.Popen[bytes]":
+    def run(self, environment: dict[str, str], output: IO[bytes]) -> "subprocess.Popen[bytes]":
         """Start supervisord, in a session of its own: a Ctrl-C in the terminal is for `up` alone."""
         command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(self.place / "supervisord.conf")]
         process = subprocess.Popen(
-            tethered(command), env=os.environ | environment, stdin=subprocess.DEVNULL, start_new_session=True
+            tethered(command),
+            env=os.environ | environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            start_new_session=True,
         )
         wait_until(
             lambda: process.poll() is not None or self.state() == "RUNNING", 20, lambda: "supervisord does not answer."

@@ -1,13 +1,10 @@
 """`python -m local.up`: the whole system in the foreground, until Ctrl-C."""
 
 import contextlib
-import fcntl
 import os
 import select
 import signal
-import stat
 import subprocess
-import sys
 from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
@@ -17,7 +14,7 @@ from local import binaries, compose, instance, migrations, runtime, supervisor_c
 from local.errors import LocalError, run_main, tail
 from local.gateway_server import Gateway, get
 from local.mysql_server import MySQL
-from local.processes import Server, wait_until
+from local.processes import Server, console, wait_until
 from local.redis_server import Redis
 from local.supervisor import NotRunning, Supervisor
 from local.topology import SERVICES, WORKERS, Topology
@@ -38,7 +35,6 @@ class StopAsked(Exception):
 def main() -> None:
     if runtime.choose() == "docker":
         compose.up()
-    _append_to_stdout()
     _raise_on_stop_signals()
     # A Ctrl-C before anything runs ends quietly as well.
     with contextlib.suppress(StopAsked):
@@ -79,14 +75,17 @@ class System:
     @contextlib.contextmanager
     def supervised(self) -> Iterator["subprocess.Popen[bytes]"]:
         """supervisord, with nothing started yet; in the end everything stops, the gateway first, the servers last."""
-        process = self.supervisor.run(self.topology.environment())
         try:
-            yield process
-        except NotRunning:
-            raise LocalError("supervisord ended, and with it everything else: start again.") from None
+            with console() as output:
+                process = self.supervisor.run(self.topology.environment(), output)
+                try:
+                    yield process
+                except NotRunning:
+                    raise LocalError("supervisord ended, and with it everything else: start again.") from None
+                finally:
+                    _say("Stopping ...")
+                    self.supervisor.shut_down(process, (GATEWAY, PROCESSES, SERVERS))
         finally:
-            _say("Stopping ...")
-            self.supervisor.shut_down(process, (GATEWAY, PROCESSES, SERVERS))
             _say("Stopped.")
 
     def start(self) -> None:
@@ -122,13 +121,6 @@ class System:
     def _unhealthy(self) -> str:
         log = self.place / "log" / "gateway.log"
         return f"The system is not healthy after {HEALTHY_SECONDS} s; it says: {self._health()[1]}{tail(log, 3)}"
-
-
-def _append_to_stdout() -> None:
-    """Supervisor and this process both write there; into a file they would write over each other's lines."""
-    if stat.S_ISREG(os.fstat(sys.stdout.fileno()).st_mode):
-        flags = fcntl.fcntl(sys.stdout, fcntl.F_GETFL)
-        fcntl.fcntl(sys.stdout, fcntl.F_SETFL, flags | os.O_APPEND)
 
 
 def _raise_on_stop_signals() -> None:
