@@ -12,6 +12,7 @@ An error class carries its status beside the rule it guards; `install` maps them
 """
 
 import logging
+import re
 from http import HTTPStatus
 from typing import Any, ClassVar
 
@@ -91,10 +92,15 @@ async def _http_error(_request: Request, error: Exception) -> Response:
 async def _invalid_request(_request: Request, error: Exception) -> Response:
     """Says where and why, never what was sent: echoing NaN or a lone surrogate can't even be encoded."""
     assert isinstance(error, RequestValidationError)
-    errors = [{"loc": [_printable(part) for part in e["loc"]], "msg": e["msg"]} for e in error.errors()[:20]]
+    errors = [{"loc": [_printable(part) for part in e["loc"]], "msg": _sentence(e["msg"])} for e in error.errors()[:20]]
     where = ".".join(str(part) for part in errors[0]["loc"])
     detail = f"{where}: {errors[0]['msg']}"
     return problem_response(HTTPStatus.UNPROCESSABLE_ENTITY, detail, extras={"errors": errors})
+
+
+def _sentence(message: str) -> str:
+    """pydantic's own, without the Python in it."""
+    return re.sub(r"Decimal\('([^']*)'\)", r"\1", message.removeprefix("Value error, "))
 
 
 def _printable(part: str | int) -> str | int:
