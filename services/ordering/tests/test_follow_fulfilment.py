@@ -1,0 +1,167 @@
+"""What fulfilment says, against every state and every revision: a stale event never moves a state."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from chassis.database import Database
+from contracts.events import FulfilmentCancelled, FulfilmentEvent, FulfilmentFailed, OrderFulfilled, Try
+from ordering.follow_fulfilment import UnknownOrder
+from ordering.model import TRANSITIONS, Cause, State
+from ordering.tests.factories import an_order, announcements, rows, seconds_until_due, states, steps_of, the_order
+from ordering.timeline import timeline
+from ordering.worker import follow
+
+AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+TRIES = [
+    Try(number=1, worker="a" * 32, started_at=AT, ended_at=AT + timedelta(seconds=1), result="failed", reason="paper"),
+    Try(number=2, worker="b" * 32, started_at=AT + timedelta(seconds=2), result="lost"),
+]
+Event = Callable[..., FulfilmentEvent]
+
+
+def fulfilled(order_id: int, revision: int = 1, tries: list[Try] = TRIES) -> OrderFulfilled:
+    return OrderFulfilled(
+        order_id=order_id, revision=revision, taken_at=AT, decided_at=AT + timedelta(seconds=9), tries=tries
+    )
+
+
+def failed(order_id: int, revision: int = 1, tries: list[Try] = TRIES) -> FulfilmentFailed:
+    return FulfilmentFailed(
+        order_id=order_id,
+        revision=revision,
+        taken_at=AT,
+        decided_at=AT + timedelta(seconds=5),
+        tries=tries,
+        reason="paper",
+    )
+
+
+def cancelled(order_id: int, revision: int = 2, tries: list[Try] = TRIES) -> FulfilmentCancelled:
+    return FulfilmentCancelled(
+        order_id=order_id, revision=revision, taken_at=AT, decided_at=AT + timedelta(seconds=7), tries=tries
+    )
+
+
+EVENTS: list[tuple[Event, Cause]] = [
+    (fulfilled, Cause.FULFILLED),
+    (failed, Cause.GAVE_UP),
+    (cancelled, Cause.CANCEL_ACCEPTED),
+]
+
+
+@pytest.mark.parametrize(("event", "cause"), EVENTS)
+def test_each_event_moves_each_state_only_as_the_table_says_and_only_at_its_revision(
+    database: Database, event: Event, cause: Cause
+) -> None:
+    orders = {(state, said): an_order(database, state, revision=3) for state in State for said in (1, 2, 3, 4)}
+
+    for (_, said), order in orders.items():
+        database.transact(follow, [event(order.id, said)])
+
+    for (state, said), order in orders.items():
+        expected = TRANSITIONS.get((state, cause), state) if said == 3 else state
+        after = the_order(database, order.id)
+        assert (after.state, after.revision) == (expected, 3), f"{state} at revision 3, told of revision {said}"
+        assert bool(steps_of(database, order.id)) == (expected is not state)
+    assert announcements(database) == []
+
+
+@pytest.mark.parametrize(
+    ("event", "at"), [(fulfilled, State.PLACED), (failed, State.PLACED), (cancelled, State.CANCELLING)]
+)
+def test_a_repeat_changes_nothing(database: Database, event: Event, at: State) -> None:
+    order = an_order(database, at, revision=2)
+    database.transact(follow, [event(order.id, 2)])
+    before = rows(database, "SELECT * FROM orders"), rows(database, "SELECT * FROM order_steps")
+
+    database.transact(follow, [event(order.id, 2), event(order.id, 2)])
+
+    assert (rows(database, "SELECT * FROM orders"), rows(database, "SELECT * FROM order_steps")) == before
+
+
+def test_an_event_twice_in_one_batch_is_stored_once(database: Database) -> None:
+    order = an_order(database, State.PLACED)
+
+    database.transact(follow, [fulfilled(order.id), fulfilled(order.id)])
+
+    assert steps_of(database, order.id) == ["taken", "try", "try", "fulfilled"]
+
+
+def test_an_unknown_order_is_an_error_that_touches_no_other(database: Database) -> None:
+    order = an_order(database, State.PLACED)
+
+    with pytest.raises(UnknownOrder):
+        database.transact(follow, [fulfilled(order.id), fulfilled(4711)])
+
+    assert states(database) == {order.id: "placed"}
+
+
+def test_a_batch_moves_each_order_by_its_own_event(database: Database) -> None:
+    placed, other, cancelling, late = (
+        an_order(database, state, revision=2)
+        for state in (State.PLACED, State.PLACED, State.CANCELLING, State.CANCELLING)
+    )
+
+    database.transact(
+        follow, [cancelled(cancelling.id), failed(other.id, 2), fulfilled(late.id, 2), fulfilled(placed.id, 2)]
+    )
+
+    assert [states(database)[order.id] for order in (placed, other, cancelling, late)] == [
+        "fulfilled",
+        "failed",
+        "releasing",
+        "fulfilled",
+    ]
+
+
+def test_stock_to_be_released_is_due_at_once_and_what_is_done_is_due_no_more(database: Database) -> None:
+    cancelling, placed = an_order(database, State.CANCELLING, revision=2), an_order(database, State.PLACED)
+
+    database.transact(follow, [cancelled(cancelling.id), fulfilled(placed.id)])
+
+    assert (seconds_until_due(database, cancelling.id) or 0) <= 0
+    assert seconds_until_due(database, placed.id) is None
+
+
+def test_after_a_redrive_each_try_shows_once_in_the_timeline(database: Database) -> None:
+    order = an_order(database, State.PLACED)
+    database.transact(follow, [failed(order.id)])
+    rows(database, "UPDATE orders SET state = 'placed', revision = 2")
+    last = Try(
+        number=3,
+        worker="c" * 32,
+        started_at=AT + timedelta(seconds=8),
+        ended_at=AT + timedelta(seconds=9),
+        result="fulfilled",
+    )
+
+    database.transact(follow, [fulfilled(order.id, 2, [*TRIES, last])])
+
+    steps = [step for step in database.transact(timeline, order.id) if step.at.year == AT.year and step.at.month == 1]
+    assert [(step.step, step.detail.get("number")) for step in steps if step.step != "reserved"] == [
+        ("taken", None),
+        ("try", 1),
+        ("try", 2),
+        ("failed", None),
+        ("try", 3),
+        ("fulfilled", None),
+    ]
+
+
+def test_a_try_keeps_its_own_times_and_reason(database: Database) -> None:
+    order = an_order(database, State.PLACED)
+
+    database.transact(follow, [fulfilled(order.id)])
+
+    first, second = [step for step in database.transact(timeline, order.id) if step.step == "try"]
+    assert first.at == AT
+    assert first.detail == {
+        "number": 1,
+        "worker": "a" * 32,
+        "ended_at": "2026-01-02T03:04:06.678901Z",
+        "result": "failed",
+        "reason": "paper",
+    }
+    assert (second.detail["result"], second.detail["ended_at"]) == ("lost", None)
