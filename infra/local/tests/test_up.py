@@ -17,7 +17,7 @@ from local.processes import free_port, wait_until
 from local.supervisor import Supervisor
 from local.topology import PORTS, ROOT
 
-START_SECONDS = 90
+START_SECONDS = 180
 
 
 @pytest.fixture
