@@ -22,6 +22,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seed", type=int, help="play the storms of an earlier run again")
     parser.add_argument("--short", action="store_true", help="at most 3 minutes, without hitting every crash point")
+    parser.add_argument("--keep", action="store_true", help="keep the logs even if nothing is wrong")
     given = parser.parse_args()
     console = Console(soft_wrap=True)
     seed = given.seed if given.seed is not None else secrets.randbelow(2**31)
@@ -32,7 +33,7 @@ def main() -> int:
     run = Run(seed, minutes, demands(minutes, short=given.short), console)
     report = uvloop.run(run.go(directory))
     report.show(console)
-    if report.verdict() is not Verdict.FAILED:
+    if report.verdict() is not Verdict.FAILED and not given.keep:
         shutil.rmtree(directory)
     return report.verdict()
 

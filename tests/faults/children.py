@@ -109,6 +109,8 @@ class Family(Child):
                 os.killpg(pid, number)
 
     def _children(self) -> list[int]:
+        if not self.runs:
+            return []
         with contextlib.suppress(OSError):
             listed = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
             return [int(pid) for pid in listed.split()]

@@ -89,7 +89,7 @@ class Campaign:
             point = self._left[child.kind].popleft()
             self._now[child.name] = point
             self.armed[f"{child.kind} {point.name}"] += 1
-            child.extra["CRASH_POINT"] = f"{point.name}:{self.dice.choice([1, 1, 2, 3]) if not point.stimulus else 1}"
+            child.extra["CRASH_POINT"] = f"{point.name}:{self.dice.choice([1, 1, 2]) if not point.stimulus else 1}"
 
     def died(self, child: Child, death: Death) -> None:
         """Only a SIGKILL that nobody but the process itself sent is a hit. A miss is tried again later."""

@@ -130,6 +130,7 @@ class Load:
         await self._pause(PAUSE_SECONDS)
         if self._recent:
             await self.client.look_at(self._random.choice(self._recent))
+            await self.client.call("GET", f"{API}/fulfilments/{self._random.choice(self._recent)}")
         if self._random.random() < 0.3:
             await self.client.products(self._random.sample(self.products, 1))
 
@@ -156,7 +157,8 @@ class Load:
         if answer is None or answer.status != 200:
             return
         for order in orjson.loads(answer.body):
-            if self._random.random() < 0.5:
+            on_sale = order["product_id"] in self.ledger.flash_sales
+            if not on_sale and self._random.random() < 0.5:
                 await self.client.cancel(order["id"])
             else:
                 self.ledger.redriven.add(order["id"])

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -28,6 +29,7 @@ class Run:
     console: Console
 
     async def go(self, directory: Path) -> Report:
+        self._directory = directory
         async with running(directory) as system:
             lock_faults.prepare(system.mysql)
             load = Load(system.url, system.private_url, f"load {self.seed}")
@@ -39,7 +41,7 @@ class Run:
     async def _under(self, load: Load, system: WholeSystem) -> Report:
         await load.start()
         self._began = time.monotonic()
-        storms = Storms(system, load)
+        storms = Storms(system, load, diary=self._note)
         report = Report(self.seed, self.demands, load.ledger, storms)
         number = 0
         while self._seconds_left() > LAST_STORM_NEEDS:
@@ -60,6 +62,7 @@ class Run:
         await storms.load.begin_flash_sale(number)
         names = [child.name for child in system.processes]
         storm = schedule.storm(self.seed, number, names, list(system.links))
+        self._note(f"storm {number}, crashing {', '.join(storm.crash_replicas)}")
         before = len(ledger.violations)
         await storms.deliver(storm)
         took = await self._settle(report, system, f"after storm {number}")
@@ -72,6 +75,11 @@ class Run:
         )
         for sentence in ledger.violations[before:]:
             self.console.print(f"  violation: {sentence}", style="red", highlight=False, markup=False)
+
+    def _note(self, line: str) -> None:
+        """For whoever reads the logs later."""
+        with (self._directory / "storms.log").open("a") as log:
+            log.write(f"{datetime.now(UTC):%H:%M:%S.%f} {line}\n")
 
     async def _settle(self, report: Report, system: WholeSystem, when: str) -> float:
         seconds, left = await settling.settle(system, GIVE_UP_SECONDS)

@@ -10,8 +10,9 @@ from enum import StrEnum
 
 from faults.proxy import ON_MYSQL, Cut
 
-STORM_SECONDS = 10.0
-ROLLING_EVERY = 4
+STORM_SECONDS = 12.0
+TURNS = ("crashes", "chance", "crashes", "chance", "calm")
+CRASHING = ("catalog-api", "ordering-api", "ordering-worker", "fulfilment-worker", "fulfilment-worker")
 LEASE_SECONDS = 10
 
 
@@ -66,36 +67,33 @@ class Storm:
 
 
 def storm(seed: int, number: int, processes: Sequence[str], links: Sequence[str]) -> Storm:
-    """`processes` and `links` are what there is to break, by name."""
+    """`processes` and `links` are what there is to break, by name. Crashes, chance, crashes, chance, a calm one, and again."""
     dice = random.Random(f"{seed}/{number}")
-    if number % ROLLING_EVERY == ROLLING_EVERY - 1:
+    turn = number % len(TURNS)
+    if TURNS[turn] == "calm":
         return Storm(number, [Fault(0.0, Kind.ROLLING_RESTART, kind) for kind in _kinds(processes)])
-    crashing = [_pick(dice, processes, number), _pick(dice, processes, number + 1)]
-    others = [name for name in processes if name not in crashing]
-    faults = [
-        *(_kill(dice, others) for _ in range(2)),
+    if TURNS[turn] == "crashes":
+        crashing = [dice.choice([name for name in processes if name.startswith(kind)]) for kind in CRASHING]
+        crashing = list(dict.fromkeys(crashing))
+        faults = [*(_cut(dice, links) for _ in range(2)), *_rarer(dice)]
+    else:
+        crashing = [dice.choice([name for name in processes if name.startswith("ordering-worker")])]
+        faults = _by_chance(dice, [name for name in processes if name not in crashing], links)
+    return Storm(number, sorted(faults, key=lambda fault: fault.at), crashing)
+
+
+def _by_chance(dice: random.Random, processes: Sequence[str], links: Sequence[str]) -> list[Fault]:
+    return [
+        *(_kill(dice, processes) for _ in range(5)),
         _kill(dice, ["mysql", "redis", "gateway"]),
-        *(_freeze(dice, [*others, "gateway"]) for _ in range(dice.randint(1, 2))),
+        *(_freeze(dice, [*processes, "gateway"]) for _ in range(dice.randint(1, 2))),
         *(_cut(dice, links) for _ in range(4)),
         *_rarer(dice),
     ]
-    return Storm(number, sorted(faults, key=lambda fault: fault.at), crashing)
 
 
 def _kinds(processes: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(name.rstrip("-0123456789") for name in processes))
-
-
-def _pick(dice: random.Random, processes: Sequence[str], turn: int) -> str:
-    """A replica of the kind whose turn it is."""
-    kinds = [kind for kind in _kinds(processes) if kind in CRASHING]
-    weighted = [kind for kind in kinds for _ in range(CRASHING[kind])]
-    kind = weighted[turn * 2 % len(weighted)]
-    return dice.choice([name for name in processes if name.startswith(kind)])
-
-
-# Workers have most of the crash points, so they get most of the turns.
-CRASHING = {"catalog-api": 1, "ordering-api": 2, "ordering-worker": 4, "fulfilment-worker": 4}
 
 
 def _at(dice: random.Random) -> float:

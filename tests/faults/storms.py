@@ -6,6 +6,7 @@ import re
 import signal
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pymysql
@@ -36,6 +37,7 @@ class Storms:
     failed: list[str] = field(default_factory=list)
     poison: list[tuple[str, str]] = field(default_factory=list)
     redis_losses: list[float] = field(default_factory=list)
+    diary: Callable[[str], None] = lambda _line: None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -45,6 +47,7 @@ class Storms:
 
     def _note(self, child: Child, death: Death) -> None:
         self.campaign.died(child, death)
+        self.diary(f"{death.name} died with status {death.status}: {death.why}")
         if not death.expected:
             self.load.ledger.violation(f"{death.name} ended by itself with status {death.status}")
 
@@ -82,6 +85,7 @@ class Storms:
             # Another fault has taken away what this one works with: it doesn't count.
             self.failed.append(f"{name}: {error}")
             return
+        self.diary(f"{fault} {'met' if met else 'missed'}")
         self.delivered[name] += 1
         self.met[name] += bool(met)
 
