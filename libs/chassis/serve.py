@@ -8,10 +8,12 @@ on its way.
 
 import argparse
 import asyncio
+import importlib
+import logging
 import os
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Mapping
 
 import uvicorn
 from fastapi import FastAPI
@@ -19,6 +21,8 @@ from pydantic import ValidationError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis import logs
+
+log = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 3.0
 KEEP_ALIVE_SECONDS = 75
@@ -53,6 +57,7 @@ class _Server(uvicorn.Server):
         while self.server_state.connections and asyncio.get_running_loop().time() < give_up_at:
             await asyncio.sleep(0.05)
         await super().shutdown(sockets)
+        self._captured_signals.clear()  # uvicorn would raise them again: a drained process ends with 0, not by a signal
 
 
 def serve(app: FastAPI, *, host: str, port: int, fd: int | None) -> None:
@@ -72,34 +77,30 @@ def serve(app: FastAPI, *, host: str, port: int, fd: int | None) -> None:
     )
     # Given as a number, uvicorn would take the socket for a Unix one and leave Nagle's delay on.
     sockets = None if fd is None else [socket.socket(fileno=os.dup(fd))]
+    log.info("listening on %s", f"socket {fd}" if fd is not None else f"{host}:{port}")
     _Server(config, draining).run(sockets)
+    log.info("drained")
 
 
-def main(
-    service: str,
-    *,
-    migrate: Callable[[], None],
-    api: Callable[[], FastAPI],
-    worker: Callable[[], FastAPI] | None = None,
-    port: int,
-    worker_port: int = 0,
-) -> None:
-    """The command line of a service."""
-    apps = {"api": api} | ({"worker": worker} if worker else {})
+def main(service: str, ports: Mapping[str, int]) -> None:
+    """The command line of a service. A role is the service's module of that name; `ports` are those that serve.
+
+    Only the role's module is imported: a process starts sooner without what it doesn't need.
+    """
     parser = argparse.ArgumentParser(prog=f"python -m {service}")
-    parser.add_argument("role", choices=["migrate", *apps])
+    parser.add_argument("role", choices=["migrate", *ports])
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int)
     parser.add_argument("--fd", type=int, help="a listening socket to take over")
     given = parser.parse_args()
     logs.configure(f"{service}.{given.role}", os.environ.get("LOG_LEVEL", "INFO"))
+    module = importlib.import_module(f"{service}.{given.role}")
     try:
         if given.role == "migrate":
-            migrate()
+            module.run()
             return
-        app = apps[given.role]()
+        app = module.build()
     except ValidationError as error:
         missing = ", ".join(".".join(str(part) for part in e["loc"]).upper() for e in error.errors())
         sys.exit(f"{service} {given.role} can't start: these settings are missing or wrong: {missing}")
-    default_port = port if given.role == "api" else worker_port
-    serve(app, host=given.host, port=given.port or default_port, fd=given.fd)
+    serve(app, host=given.host, port=given.port or ports[given.role], fd=given.fd)

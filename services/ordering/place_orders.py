@@ -134,7 +134,9 @@ def decide(connection: Connection, outcomes: Sequence[Outcome]) -> list[Order]:
         if target is not None:
             moved[outcome.order_id] = _decided(found[outcome.order_id], target, outcome)
     if moved:
-        connection.execute(DECIDE, {"decided": orjson.dumps([_row(order) for _, order in sorted(moved.items())]).decode()})
+        connection.execute(
+            DECIDE, {"decided": orjson.dumps([_row(order) for _, order in sorted(moved.items())]).decode()}
+        )
         placed = [announcement(order) for order in moved.values() if order.state is State.PLACED]
         announcements.add(connection, outbox, placed)
     return [moved.get(outcome.order_id) or found[outcome.order_id] for outcome in outcomes]

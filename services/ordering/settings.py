@@ -1,8 +1,4 @@
-from pathlib import Path
-
 from pydantic_settings import BaseSettings, SettingsConfigDict
-
-from chassis.migrations import upgrade
 
 
 class Settings(BaseSettings):
@@ -24,7 +20,3 @@ class MigrationSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ORDERING_")
 
     migration_url: str
-
-
-def migrate() -> None:
-    upgrade("ordering", MigrationSettings().migration_url, Path(__file__).parent / "migrations")

@@ -5,12 +5,14 @@ The effect is a line in a file that outlives every crash: it must never be there
 
 import asyncio
 import os
+import sys
 from pathlib import Path
 
 from fastapi import FastAPI
 
-from chassis.serve import main
-from fulfilment import api, settings, worker
+from chassis import logs
+from chassis.serve import serve
+from fulfilment import settings, worker
 from fulfilment.fulfilments import Fulfilment
 from fulfilment.step import Commit, Step
 
@@ -53,4 +55,5 @@ def build() -> FastAPI:
 
 
 if __name__ == "__main__":
-    main("fulfilment", migrate=settings.migrate, api=api.build, port=8103, worker=build, worker_port=8130)
+    logs.configure("fulfilment.worker")
+    serve(build(), host="127.0.0.1", port=int(sys.argv[sys.argv.index("--port") + 1]), fd=None)
