@@ -101,6 +101,6 @@ def main(service: str, ports: Mapping[str, int]) -> None:
             return
         app = module.build()
     except ValidationError as error:
-        missing = ", ".join(".".join(str(part) for part in e["loc"]).upper() for e in error.errors())
+        missing = ", ".join(f"{service}_{e['loc'][0]}".upper() for e in error.errors())
         sys.exit(f"{service} {given.role} can't start: these settings are missing or wrong: {missing}")
     serve(app, host=given.host, port=given.port or ports[given.role], fd=given.fd)
