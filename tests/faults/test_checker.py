@@ -1,0 +1,218 @@
+"""The checker is checked: an honest day passes, and every planted violation is named."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+from redis import Redis
+
+from faults import checker, settling, snapshot
+from faults.ledger import Answer, Ledger, Placement, reachable
+from faults.small_world import SmallWorld, an_honest_day
+from faults.snapshot import Snapshot
+from faults.whole_system import CHECKER, WholeSystem
+from harness.engine import MySQLServer, RedisServer
+from harness.schemas import Schema
+
+
+class Day:
+    def __init__(self, server: MySQLServer, world: SmallWorld) -> None:
+        self.server = server
+        self.ledger, self.effects = an_honest_day(world)
+
+    def snapshot(self) -> Snapshot:
+        with snapshot.reader(self.server.port, CHECKER) as connection:
+            return snapshot.take(connection)
+
+    def found(self) -> list[str]:
+        return checker.at_the_end(self.snapshot(), self.ledger, self.effects)
+
+
+@pytest.fixture
+def day(
+    mysql_server: MySQLServer, catalog_schema: Schema, ordering_schema: Schema, fulfilment_schema: Schema
+) -> Iterator[Day]:
+    mysql_server.execute(f"CREATE USER IF NOT EXISTS '{CHECKER}'@'%' IDENTIFIED BY '{CHECKER}'")
+    for schema in (catalog_schema, ordering_schema, fulfilment_schema):
+        mysql_server.execute(f"GRANT SELECT ON {schema.name}.* TO '{CHECKER}'@'%'")
+    world = SmallWorld.of(catalog_schema, ordering_schema, fulfilment_schema)
+    yield Day(mysql_server, world)
+    world.close()
+
+
+def test_an_honest_day_has_no_violation(day: Day) -> None:
+    assert day.found() == []
+
+
+PLANTED = {
+    "stock that no movement explains": (
+        "UPDATE catalog.products SET stock = stock - 1 WHERE id = 1",
+        "product 1: stock 11, movements 12",
+    ),
+    "released stock that is held again": (
+        "UPDATE catalog.reservations SET state = 'held' WHERE state = 'released'",
+        "is not 15",
+    ),
+    "an oversold moment": ("UPDATE catalog.stock_movements SET stock = -1 WHERE id = 2", "had a stock of -1"),
+    "an order without its reservation": (
+        "DELETE FROM catalog.reservations WHERE order_id = 1",
+        "order 1 is fulfilled, its reservation None",
+    ),
+    "a reservation without its order": ("DELETE FROM ordering.orders WHERE id = 3", "a reservation for order 3"),
+    "a reservation of something else": (
+        "UPDATE catalog.reservations SET request = REPLACE(request, '\"quantity\":3', '\"quantity\":4')",
+        "order 1 has other lines than its reservation",
+    ),
+    "stock taken twice for one order": (
+        "INSERT INTO catalog.stock_movements (product_id, kind, delta, stock, order_id) VALUES (1, 'reservation', -3, 9, 1)",
+        "order 1: reservation moved",
+    ),
+    "stock returned twice": (
+        "INSERT INTO catalog.stock_movements (product_id, kind, delta, stock, order_id) VALUES (1, 'release', 1, 13, 2)",
+        "order 2: release moved",
+    ),
+    "an acknowledged order that is gone": (
+        "DELETE FROM ordering.orders WHERE id = 1",
+        "order 1 was acknowledged and is gone",
+    ),
+    "an order under another's key": (
+        "UPDATE ordering.orders SET request_key = 'stranger' WHERE id = 1",
+        "a key that nobody sent",
+    ),
+    "an order left in doubt": ("UPDATE ordering.orders SET state = 'pending' WHERE id = 1", "is still pending"),
+    "a refusal that was sold": ("UPDATE ordering.orders SET state = 'placed' WHERE id = 5", "key five was refused"),
+    "an order completed twice": (
+        "INSERT INTO ordering.order_steps (order_id, step, at, detail) VALUES (1, 'fulfilled', NOW(6), '{}')",
+        "was completed 2 times",
+    ),
+    "a fulfilment that says otherwise": (
+        "UPDATE fulfilment.fulfilments SET state = 'cancelled' WHERE order_id = 1",
+        "order 1 is fulfilled, its fulfilment cancelled",
+    ),
+    "a restock that counted twice": (
+        "INSERT INTO catalog.stock_movements (product_id, kind, delta, stock, reason)"
+        " VALUES (1, 'adjustment', 5, 17, 'found')",
+        "adjustment found was applied 2 times",
+    ),
+    "a flash sale that kept one back": (
+        "UPDATE ordering.orders SET state = 'rejected' WHERE id = 4",
+        "1 of 2 sold, 3 wanted",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", PLANTED)
+def test_a_planted_violation_is_named(day: Day, what: str) -> None:
+    sql, sentence = PLANTED[what]
+    day.server.execute(sql)
+
+    assert any(sentence in found for found in day.found()), day.found()
+
+
+def test_two_orders_under_one_key_are_named(day: Day) -> None:
+    now = day.snapshot()
+    twin = replace(now.orders[1], id=9)
+
+    assert checker.one_key_one_order(replace(now, orders={**now.orders, 9: twin})) == ["key one has 2 orders"]
+
+
+def test_what_was_shipped_although_cancelled_is_named(day: Day) -> None:
+    day.effects += Counter({2: 1})
+
+    assert "order 2 is cancelled and shipped" in day.found()
+
+
+def test_what_was_fulfilled_and_never_shipped_is_named(day: Day) -> None:
+    del day.effects[1]
+
+    assert "order 1 is fulfilled and never shipped" in day.found()
+
+
+def test_of_many_of_a_kind_only_the_first_are_shown() -> None:
+    ledger = Ledger(placements={str(n): Placement(str(n), [], [Answer(201, b"")], order_id=n) for n in range(1, 9)})
+    empty = Snapshot({}, [], {}, {}, {}, Counter(), [])
+
+    assert checker.at_the_end(empty, ledger, Counter())[-1] == "… and 3 more like it"
+
+
+def test_two_answers_to_one_key_must_be_equal() -> None:
+    ledger, placement = Ledger(), Placement("key", [(1, 1)])
+
+    ledger.answered(placement, Answer(201, b"one"), 1)
+    ledger.answered(placement, Answer(201, b"one"), 1)
+    assert ledger.violations == []
+    ledger.answered(placement, Answer(201, b"other"), 1)
+
+    assert len(ledger.violations) == 1
+
+
+def test_one_key_must_not_name_two_orders() -> None:
+    ledger, placement = Ledger(), Placement("key", [(1, 1)])
+
+    ledger.named(placement, 1)
+    ledger.named(placement, 2)
+
+    assert ledger.violations == ["key key: order 1 and then 2"]
+
+
+def test_a_state_seen_going_back_is_a_violation_unless_the_questions_overlapped() -> None:
+    ledger = Ledger()
+    ledger.saw(1, "fulfilled", asked_at=0)
+
+    ledger.saw(1, "placed", asked_at=0)
+    assert ledger.violations == []
+    ledger.saw(1, "placed", asked_at=float("inf"))
+
+    assert ledger.violations == ["order 1 went from fulfilled back to placed"]
+
+
+def test_states_are_reachable_forwards_and_by_a_redrive() -> None:
+    assert reachable("pending", "cancelled")
+    assert reachable("failed", "placed")
+    assert not reachable("releasing", "fulfilled")
+    assert not reachable("placed", "pending")
+
+
+UNSETTLED = {
+    "an order in doubt": ("UPDATE ordering.orders SET state = 'pending' WHERE id = 1", "orders pending"),
+    "an order without its worker": (
+        "UPDATE fulfilment.fulfilments SET state = 'processing' WHERE order_id = 1",
+        "fulfilments without a living worker",
+    ),
+    "an unsent event": (
+        "INSERT INTO ordering.outbox (id, order_id, type, payload) VALUES (1, 1, 'OrderPlaced', '{}')",
+        "unsent events of ordering",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", UNSETTLED)
+def test_what_is_not_settled_is_named(day: Day, redis_server: RedisServer, redis_url: str, what: str) -> None:
+    system = cast(WholeSystem, SimpleNamespace(mysql=day.server, redis=redis_server))
+    _read_everything(redis_url)
+    sql, name = UNSETTLED[what]
+    assert settling.unsettled(system, settling.mark(system)) == {}
+
+    day.server.execute(sql)
+
+    assert settling.unsettled(system, settling.mark(system)) == {name: 1}
+
+
+def test_an_entry_that_nobody_acknowledged_is_not_settled(day: Day, redis_server: RedisServer, redis_url: str) -> None:
+    system = cast(WholeSystem, SimpleNamespace(mysql=day.server, redis=redis_server))
+    _read_everything(redis_url)
+    with Redis.from_url(redis_url) as client:
+        client.xadd("ordering", {"__data__": "{}"})
+        client.xreadgroup("fulfilment", "somebody", {"ordering": ">"})
+
+    assert settling.unsettled(system, settling.mark(system)) == {"entries of ordering not acknowledged": 1}
+
+
+def _read_everything(redis_url: str) -> None:
+    with Redis.from_url(redis_url) as client:
+        for stream in settling.STREAMS:
+            for group in stream.groups:
+                client.xgroup_create(stream.name, group, id="0", mkstream=True)
