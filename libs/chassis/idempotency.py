@@ -4,6 +4,7 @@ import hashlib
 import re
 import uuid
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Annotated, Any, TypeVar
 
 import orjson
@@ -40,8 +41,13 @@ IdempotencyKey = Annotated[str | None, Depends(_key_of)]
 
 
 def fingerprint(*parts: Any) -> bytes:
-    """Tells requests apart: 32 bytes that are equal when the parts are. Parts are JSON values."""
-    return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS, default=str)).digest()
+    """Tells requests apart: 32 bytes that are equal when the parts are. Parts are JSON values, decimals exact."""
+    return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS, default=_canonical)).digest()
+
+
+def _canonical(value: object) -> str:
+    """21, 21.0 and 21.00 are one amount: a client may write it otherwise when it asks again."""
+    return str(value.normalize() if isinstance(value, Decimal) else value)
 
 
 def require_same(stored: bytes, given: bytes) -> None:
