@@ -27,8 +27,8 @@ def timeline(connection: Connection, order_id: int) -> list[StepView]:
     later = select(order_steps).where(order_steps.c.order_id == order_id).order_by(order_steps.c.id)
     rows = connection.execute(later).mappings()
     steps = [*_placing(order), *(StepView.model_validate(dict(row)) for row in rows)]
-    # Fulfilment tells all tries with each outcome, so after a redrive the first ones come twice.
-    once = {(step.step, step.at): step for step in steps}
+    # Fulfilment tells all tries with each outcome, so after a redrive the first ones come twice, alike in everything.
+    once = {step.model_dump_json(): step for step in steps}
     return sorted(once.values(), key=lambda step: step.at)
 
 
