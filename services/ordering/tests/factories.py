@@ -6,14 +6,14 @@ from decimal import Decimal
 from itertools import count
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
 
 from chassis.database import Database
 from chassis.idempotency import fingerprint
 from contracts.events import OrderCancelled, OrderPlaced, read_ordering
 from contracts.reservations import Line, Outcome, PricedLine, Result, Shortage
 from ordering import orders as stored
-from ordering.model import State, Step, order_steps, orders
+from ordering.model import State, Step, order_steps, orders, outbox
 from ordering.orders import Order
 from ordering.place_orders import NewOrder, accept, decide
 
@@ -42,20 +42,24 @@ def a_pending_order(database: Database, *lines: tuple[int, int], key: str | None
 
 def an_order(database: Database, state: State, *, revision: int = 1, due_in: int | None = 10) -> Order:
     """One of two units of product 1, as it stands in the table once it has got there. `due_in` is in seconds."""
-    order = a_pending_order(database)
-    if state is State.REJECTED:
-        database.transact(decide, [refused(order)])
-    elif state is not State.PENDING:
-        database.transact(decide, [held(order)])
-    database.transact(_forge, order.id, state, revision, due_in)
-    forget_announcements(database)
-    return the_order(database, order.id)
+
+    def plant(connection: Connection) -> Order:
+        [order] = accept(connection, [a_new_order()])
+        assert isinstance(order, Order)
+        if state is not State.PENDING:
+            decide(connection, [refused(order) if state is State.REJECTED else held(order)])
+        moved = orders.update().where(orders.c.id == order.id).values(state=state, revision=revision)
+        connection.execute(moved.values(due_at=None if due_in is None else _in_seconds(due_in)))
+        connection.execute(outbox.delete().where(outbox.c.order_id == order.id))
+        [planted] = stored.read(connection, [order.id])
+        assert isinstance(planted, Order)
+        return planted
+
+    return database.transact(plant)
 
 
-def _forge(connection: Connection, order_id: int, state: State, revision: int, due_in: int | None) -> None:
-    due = text("NOW(6) + INTERVAL :due SECOND").bindparams(due=due_in)
-    moved = orders.update().where(orders.c.id == order_id)
-    connection.execute(moved.values(state=state, revision=revision, due_at=None if due_in is None else due))
+def _in_seconds(seconds: int) -> TextClause:
+    return text("NOW(6) + INTERVAL :due SECOND").bindparams(due=seconds)
 
 
 def an_announced_step(database: Database, order_id: int, entry: str) -> None:

@@ -151,7 +151,8 @@ def test_a_cancel_at_the_same_time_as_the_decision_never_cancels_a_pending_order
         def decide_it(order: Order = order) -> bool:
             return bool(database.transact(decide, [held(order)]))
 
-        came_in_time, _ = at_once([cancel_or_wait, decide_it])
+        work: list[Callable[[], bool]] = [cancel_or_wait, decide_it]
+        came_in_time, _ = at_once(work)
 
         types = [type_ for type_, order_id, _ in announcements(database) if order_id == order.id]
         assert types == (["OrderPlaced", "OrderCancelled"] if came_in_time else ["OrderPlaced"])

@@ -1,0 +1,153 @@
+"""What catalog holds against the orders it is held for: planted differences are found, and no others."""
+
+import asyncio
+
+import pytest
+
+from chassis.database import Database
+from contracts.reservations import Difference, StockProof
+from ordering.cancel_order import cancel
+from ordering.catalog_client import CatalogClient
+from ordering.model import State
+from ordering.orders import Order
+from ordering.place_orders import Stages, place
+from ordering.prove_stock import HOLDING, prove
+from ordering.release_stock import release
+from ordering.tests.catalog_stand_in import CatalogStandIn
+from ordering.tests.factories import a_new_order, an_order, make_due, rows
+
+
+@pytest.fixture(autouse=True)
+def _little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ordering.prove_stock.SETTLING_SECONDS", 0.05)
+
+
+async def differences(database: Database, client: CatalogClient) -> set[str]:
+    proof = await prove(database, client)
+    return {difference.about for difference in proof.differences}
+
+
+def held_for(catalog: CatalogStandIn, order: Order) -> None:
+    catalog.held[order.id] = {item.product_id: item.quantity for item in order.items}
+
+
+async def test_every_state_holds_what_it_should(
+    database: Database, catalog: CatalogStandIn, catalog_client: CatalogClient
+) -> None:
+    for state in [*HOLDING, State.PENDING]:
+        held_for(catalog, an_order(database, state))
+    for state in (State.PENDING, State.RELEASING, State.CANCELLED, State.REJECTED):
+        an_order(database, state)
+
+    assert await differences(database, catalog_client) == set()
+
+
+@pytest.mark.parametrize("state", sorted(HOLDING - {State.RELEASING}))
+async def test_an_order_for_which_nothing_is_held_is_found(
+    database: Database, catalog_client: CatalogClient, state: State
+) -> None:
+    order = an_order(database, state)
+
+    proof = await prove(database, catalog_client)
+
+    assert proof.differences == [Difference(about=f"order {order.id}", says={"order": state, "held": "{}"})]
+
+
+@pytest.mark.parametrize("state", [State.CANCELLED, State.REJECTED])
+async def test_stock_held_for_an_order_that_should_have_none_is_found(
+    database: Database, catalog: CatalogStandIn, catalog_client: CatalogClient, state: State
+) -> None:
+    order = an_order(database, state)
+    held_for(catalog, order)
+
+    assert await differences(database, catalog_client) == {f"order {order.id}"}
+
+
+async def test_stock_held_for_no_order_at_all_is_found(
+    database: Database, catalog: CatalogStandIn, catalog_client: CatalogClient
+) -> None:
+    catalog.held[4711] = {1: 2}
+
+    proof = await prove(database, catalog_client)
+
+    assert [(d.about, d.says["order"]) for d in proof.differences] == [("order 4711", "unknown to ordering")]
+
+
+@pytest.mark.parametrize("state", [State.PLACED, State.RELEASING, State.PENDING])
+@pytest.mark.parametrize("held", [{1: 3}, {2: 2}, {1: 2, 2: 1}])
+async def test_other_quantities_or_products_than_ordered_are_found(
+    database: Database, catalog: CatalogStandIn, catalog_client: CatalogClient, state: State, held: dict[int, int]
+) -> None:
+    order = an_order(database, state)
+    catalog.held[order.id] = held
+
+    assert await differences(database, catalog_client) == {f"order {order.id}"}
+
+
+async def test_one_planted_difference_is_found_among_many_pages(
+    database: Database, catalog: CatalogStandIn, catalog_client: CatalogClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ordering.prove_stock.MAX_RESERVATIONS", 7)
+    orders = [an_order(database, State.PLACED) for _ in range(30)]
+    for order in orders:
+        held_for(catalog, order)
+    del catalog.held[orders[11].id]
+    catalog.held[orders[-1].id + 5] = {1: 1}
+
+    assert await differences(database, catalog_client) == {f"order {orders[11].id}", f"order {orders[-1].id + 5}"}
+
+
+async def test_catalogs_own_differences_are_passed_on(
+    database: Database, catalog_client: CatalogClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = Difference(about="product 1", says={"stock": 3, "movements": 4})
+
+    async def proof(_client: CatalogClient) -> StockProof:
+        return StockProof(products=1, differences=[own])
+
+    monkeypatch.setattr(CatalogClient, "stock_proof", proof)
+
+    assert (await prove(database, catalog_client)).differences == [own]
+
+
+async def test_orders_that_move_meanwhile_raise_no_false_alarm(
+    database: Database, catalog: CatalogStandIn, catalog_client: CatalogClient, placing: Stages
+) -> None:
+    stop = asyncio.Event()
+
+    async def trade() -> int:
+        """Place, cancel, and give the stock back, as fast as it goes."""
+        rounds = 0
+        while not stop.is_set():
+            placed = await asyncio.gather(*(place(a_new_order(), placing, 5) for _ in range(4)))
+            for order in placed[:3]:
+                await database.run(cancel, order.id)
+            ids = [order.id for order in placed[:2]]
+            await database.run(rows_of, ids)
+            await release(database, catalog_client)
+            rounds += 1
+        return rounds
+
+    def rows_of(_connection: object, ids: list[int]) -> None:
+        rows(database, "UPDATE orders SET state = 'releasing' WHERE id IN :ids", ids=tuple(ids))
+        make_due(database, ids)
+
+    trading = asyncio.create_task(trade())
+    proofs = [await differences(database, catalog_client) for _ in range(5)]
+    stop.set()
+
+    assert proofs == [set()] * 5
+    assert await trading > 1
+    assert catalog.released != []
+
+
+async def test_a_difference_is_found_while_orders_move(
+    database: Database, catalog: CatalogStandIn, catalog_client: CatalogClient, placing: Stages
+) -> None:
+    planted = an_order(database, State.PLACED)
+    moving = asyncio.gather(*(place(a_new_order(), placing, 5) for _ in range(50)))
+
+    found = await differences(database, catalog_client)
+    await moving
+
+    assert found == {f"order {planted.id}"}
