@@ -13,7 +13,7 @@ def upgrade() -> None:
             id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
             order_id BIGINT NOT NULL,
             type VARCHAR(64) NOT NULL,
-            payload BLOB NOT NULL,
+            payload MEDIUMBLOB NOT NULL,
             claimed_until DATETIME(6)
         )
         """
