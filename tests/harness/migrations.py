@@ -44,14 +44,21 @@ class Revisions:
         with self._engine.begin() as connection:
             return list(connection.execute(text("SELECT version_num FROM alembic_version")).scalars())
 
-    def tables(self) -> Mapping[str, str]:
-        """Columns, types, defaults, keys, checks and collations, as the server itself writes them down."""
+    def tables(self) -> Mapping[str, set[str]]:
+        """Columns, types, defaults, keys, checks and collations, as the server itself writes them down, line by line.
+
+        A set: SQLAlchemy makes the indexes of a table in any order.
+        """
         with self._engine.begin() as connection:
             return {
-                name: connection.execute(text(f"SHOW CREATE TABLE {name}")).one()[1] for name in self._metadata.tables
+                name: {
+                    line.strip(" ,")
+                    for line in connection.execute(text(f"SHOW CREATE TABLE {name}")).one()[1].split("\n")
+                }
+                for name in self._metadata.tables
             }
 
-    def modelled(self) -> Mapping[str, str]:
+    def modelled(self) -> Mapping[str, set[str]]:
         """The same of what the model would make; nothing of it stays."""
         self._metadata.create_all(self._engine)
         tables = self.tables()
