@@ -1,19 +1,18 @@
-"""`python -m faults.clumsy_worker worker`: fulfilment's worker with a step that sometimes fails and has an outside effect.
+"""`python -m faults.clumsy_worker`: fulfilment's worker with a step that sometimes fails and has an outside effect.
 
 The effect is a line in a file that outlives every crash: it must never be there for an order that was cancelled.
 """
 
+import argparse
 import asyncio
 import os
-import sys
 from pathlib import Path
-
-from fastapi import FastAPI
 
 from chassis import logs
 from chassis.serve import serve
-from fulfilment import settings, worker
+from fulfilment import worker
 from fulfilment.fulfilments import Fulfilment
+from fulfilment.settings import Settings
 from fulfilment.step import Commit, Step
 
 
@@ -49,11 +48,15 @@ def _happen(effects: Path, order_id: int) -> None:
         file.write(f"{order_id}\n".encode())
 
 
-def build() -> FastAPI:
-    given = settings.Settings()
-    return worker.build(given, clumsy(given.processing_seconds, Path(os.environ["EFFECTS"])))
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m faults.clumsy_worker")
+    parser.add_argument("--port", type=int, required=True)
+    given = parser.parse_args()
+    logs.configure("fulfilment.worker")
+    settings = Settings()
+    step = clumsy(settings.processing_seconds, Path(os.environ["EFFECTS"]))
+    serve(worker.build(settings, step), host="127.0.0.1", port=given.port, fd=None)
 
 
 if __name__ == "__main__":
-    logs.configure("fulfilment.worker")
-    serve(build(), host="127.0.0.1", port=int(sys.argv[sys.argv.index("--port") + 1]), fd=None)
+    main()

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import re
 import signal
 import time
 from collections import Counter
@@ -24,7 +23,7 @@ AIM_SECONDS = 0.5  # how long a fault waits for something to meet
 LINGER_SECONDS = 4.0  # how long a cut stays beyond its time until it has met something
 DELAY_SECONDS = 0.7
 DRAINED_WITHIN = 15.0
-STARTED = re.compile("startup complete", re.IGNORECASE)
+STARTED = "listening on"
 
 
 @dataclass
@@ -182,7 +181,7 @@ class Storms:
         life, written = child.started_at, len(child.log_text())
         child.terminate()
         asked = time.monotonic()
-        while child.started_at == life or not STARTED.search(child.log_text(), written):
+        while child.started_at == life or STARTED not in child.log_text()[written:]:
             await asyncio.sleep(0.1)
             if child.started_at == life and time.monotonic() - asked > DRAINED_WITHIN:
                 self.load.ledger.violation(f"{child.name} did not drain within {DRAINED_WITHIN} s")

@@ -121,8 +121,8 @@ def _api(directory: Path, service: str, number: int, shared: socket.socket) -> C
 
 def _worker(directory: Path, service: str, number: int, port: int) -> Child:
     name = f"{service}-worker-{number}"
-    module = "faults.clumsy_worker" if service == "fulfilment" else service
-    return Child(name, [sys.executable, "-m", module, "worker", "--port", str(port)], directory / f"{name}.log")
+    program = ["faults.clumsy_worker"] if service == "fulfilment" else [service, "worker"]
+    return Child(name, [sys.executable, "-m", *program, "--port", str(port)], directory / f"{name}.log")
 
 
 def _links(processes: list[Child], ports: dict[str, int]) -> dict[str, Link]:

@@ -1,0 +1,133 @@
+"""Rows of the hazard list that no other test covers; docs/guarantees.md says which test covers which row."""
+
+import ast
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from chassis.streams import ensure_group
+from chassis.trim import trim
+from contracts.streams import ORDERING, Stream
+from faults import redis_faults
+from harness.engine import RedisServer
+from local.topology import ROOT
+
+TWO_READERS = Stream("two-readers", groups=("first", "second"))
+
+
+@pytest.fixture
+async def client(redis_url: str) -> AsyncIterator[Redis]:
+    async with Redis.from_url(redis_url) as client:
+        yield client
+
+
+async def _entries(client: Redis, stream: Stream) -> list[Any]:
+    return [entry[0] for entry in await client.xrange(stream.name) or []]
+
+
+async def _add(client: Redis, stream: Stream, count: int) -> None:
+    for _ in range(count):
+        await client.xadd(stream.name, {"__data__": b"{}"})
+
+
+async def test_a_stream_whose_reader_has_not_come_back_is_not_trimmed(client: Redis) -> None:
+    """Hazard 21: after a flush no group exists, and a trim would drop what nobody has read."""
+    await _add(client, ORDERING, 3)
+
+    await trim(client, ORDERING)
+
+    assert len(await _entries(client, ORDERING)) == 3
+
+
+async def test_a_stream_is_trimmed_only_below_what_all_its_groups_have_acknowledged(client: Redis) -> None:
+    """Hazard 21."""
+    for group in TWO_READERS.groups:
+        await ensure_group(client, TWO_READERS.name, group)
+    await _add(client, TWO_READERS, 4)
+    ids = await _entries(client, TWO_READERS)
+    for group, acknowledged in (("first", ids), ("second", [ids[0], ids[1], ids[3]])):
+        await client.xreadgroup(group, "reader", {TWO_READERS.name: ">"})
+        await client.xack(TWO_READERS.name, group, *acknowledged)
+
+    await trim(client, TWO_READERS)
+
+    assert await _entries(client, TWO_READERS) == ids[2:]
+
+
+async def test_what_was_not_even_read_is_not_trimmed(client: Redis) -> None:
+    """Hazard 21."""
+    await ensure_group(client, ORDERING.name, "fulfilment")
+    await _add(client, ORDERING, 2)
+
+    await trim(client, ORDERING)
+
+    assert len(await _entries(client, ORDERING)) == 2
+
+
+CLOCKS = {"now", "utcnow", "today", "time", "time_ns"}
+
+
+def test_no_process_clock_decides_anything() -> None:
+    """Hazard 32: leases, deadlines and times are the database's; `time.monotonic` only measures this process's own waiting."""
+    files = [file for folder in ("libs/chassis", "services") for file in (ROOT / folder).rglob("*.py")]
+    ours = [file for file in files if "tests" not in file.parts and "migrations" not in file.parts]
+
+    asked = [f"{file}: {ast.unparse(call)}" for file in ours for call in _calls(file) if _reads_a_clock(call)]
+
+    assert asked == []
+
+
+def _calls(file: Path) -> list[ast.Call]:
+    return [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)]
+
+
+def _reads_a_clock(call: ast.Call) -> bool:
+    function = call.func
+    return (
+        isinstance(function, ast.Attribute)
+        and function.attr in CLOCKS
+        and isinstance(function.value, ast.Name)
+        and function.value.id in {"time", "datetime", "date"}
+    )
+
+
+def _append_only_file(directory: Path, *seconds_ago: float) -> Path:
+    folder = directory / "appendonlydir"
+    folder.mkdir()
+    file = folder / "appendonly.aof.1.incr.aof"
+    command = b"*1\r\n$4\r\nPING\r\n"
+    file.write_bytes(b"".join(b"#TS:%d\r\n" % int(time.time() - ago) + command for ago in seconds_ago))
+    return file
+
+
+def test_the_last_second_is_cut_off_at_the_start_of_a_command(tmp_path: Path) -> None:
+    """Hazard 20, as the fault run makes it."""
+    file = _append_only_file(tmp_path, 60, 30, 0.2)
+    whole = file.stat().st_size
+
+    lost = redis_faults.cut_last_second(tmp_path)
+
+    assert lost == whole // 3
+    assert file.read_bytes().endswith(b"PING\r\n")
+
+
+def test_nothing_is_cut_off_what_is_older(tmp_path: Path) -> None:
+    file = _append_only_file(tmp_path, 60, 30)
+    whole = file.stat().st_size
+
+    assert redis_faults.cut_last_second(tmp_path) == 0
+    assert file.stat().st_size == whole
+
+
+def test_deliveries_are_repeated_without_the_poison(redis_url: str, redis_server: RedisServer) -> None:
+    poison = redis_faults.poison(redis_server.port, seed=1)
+    with redis_faults.connect(redis_server.port) as client:
+        client.xadd(ORDERING.name, {b"__data__": b"an event"})
+
+        assert len(poison) == 6
+        assert redis_faults.repeat(redis_server.port, seed=1) == 1
+        assert client.xlen(ORDERING.name) == 5
