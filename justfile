@@ -42,6 +42,13 @@ reset: _venv
 test *arguments: _venv
     @exec {{ bin }}/pytest "$@"
 
+# Measure the system against a route that does nothing and against the usual design: `./justw bench --help`
+[group('develop')]
+[no-exit-message]
+[positional-arguments]
+bench *arguments: _venv _bench_venv
+    @exec {{ bin }}/python -m bench "$@"
+
 # Check format, lint, types and the rules between packages
 [group('develop')]
 check: _venv
@@ -61,6 +68,7 @@ fmt: _venv
 lock *arguments:
     @{{ compile }} {{ arguments }} requirements.in -o requirements.txt
     @{{ compile }} {{ arguments }} requirements-dev.in -o requirements-dev.txt
+    @{{ compile }} {{ arguments }} requirements-bench.in -o requirements-bench.txt
     @{{ compile }} {{ arguments }} requirements-tools.in -o requirements-tools.txt
 
 # The stamp is a copy of what was installed, made last: an interrupted installation is done again.
@@ -70,3 +78,10 @@ _venv:
         uv venv --quiet --clear --python "${PYTHON:->=3.11}" .venv && \
         uv pip sync --quiet --compile-bytecode --python .venv requirements-dev.txt && \
         cp requirements-dev.txt .venv/installed.txt; }
+
+_bench_venv:
+    @cmp -s requirements-bench.txt .tools/bench/installed.txt || { \
+        echo "Installing the usual design's packages into .tools/bench/ ..." >&2 && \
+        uv venv --quiet --clear --python "${PYTHON:->=3.11}" .tools/bench && \
+        uv pip sync --quiet --compile-bytecode --python .tools/bench requirements-bench.txt && \
+        cp requirements-bench.txt .tools/bench/installed.txt; }

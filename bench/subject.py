@@ -1,0 +1,61 @@
+"""What can be put under load."""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.wrk import Load
+from local.gateway_server import get
+from local.processes import running
+from local.topology import HOST, ROOT
+
+BENCH_PYTHON = ROOT / ".tools/bench/bin/python"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """`products` are the ids by scenario; `processes` the roots of what serves, by name; `drain` waits until all is done."""
+
+    url: str
+    products: Mapping[str, list[int]]
+    processes: Callable[[], Mapping[str, int]]
+    drain: Callable[[], None] = lambda: None
+    orders: Callable[[], list[int]] = lambda: [1]
+
+    def load(self, scenario: str, clients: int, seconds: float) -> Load:
+        kind = {"read": "read", "mix": "mix"}.get(scenario, "place")
+        orders = self.orders() if kind == "mix" else [1]
+        return Load(kind, self.url, clients, seconds, products=self.products[scenario], orders=orders)
+
+
+@dataclass(frozen=True)
+class Helper:
+    """A process beside the system. With port 0 nobody asks whether it is ready."""
+
+    name: str
+    directory: Path
+    words: list[str]
+    port: int = 0
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def prepare(self) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+
+    def command(self) -> list[str]:
+        return ["env", *(f"{name}={value}" for name, value in self.environment.items()), *self.words]
+
+    def is_ready(self) -> bool:
+        return not self.port or get(self.port, "/livez")[0] is not None
+
+    @contextmanager
+    def serving(self) -> Iterator[int]:
+        """Its pid."""
+        with running(self) as process:
+            yield process.pid
+
+
+def uvicorn(app: str, port: int, *, workers: int, python: Path | str = sys.executable) -> list[str]:
+    options = ["--host", HOST, "--port", str(port), "--workers", str(workers), "--backlog", "4096"]
+    return [str(python), "-m", "uvicorn", app, *options, "--no-access-log", "--log-level", "warning"]

@@ -1,0 +1,71 @@
+"""Running the usual design on the servers of the system it is compared with."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from redis import Redis
+
+from bench.ours import Ours
+from bench.subject import BENCH_PYTHON, Helper, Subject, uvicorn
+from local.errors import LocalError
+from local.processes import free_port
+from local.topology import HOST, ROOT
+
+WORKERS = 2
+REDIS_DATABASE = 1
+HUNDRED = list(range(1, 101))
+GRANT = (
+    "CREATE DATABASE IF NOT EXISTS usual CHARACTER SET utf8mb4 COLLATE utf8mb4_bin; "
+    "CREATE USER IF NOT EXISTS 'usual'@'%' IDENTIFIED BY 'usual'; GRANT ALL PRIVILEGES ON usual.* TO 'usual'@'%'"
+)
+
+
+@contextmanager
+def usual(directory: Path, ours: Ours) -> Iterator[Subject]:
+    """Celery works off an order in 5 s a process, so after a load thousands wait: they are dropped, nobody pays for them."""
+    ours.execute(GRANT)
+    redis = f"redis://{HOST}:{ours.redis_port}/{REDIS_DATABASE}"
+    environment = {
+        "PYTHONPATH": str(ROOT),
+        "USUAL_DATABASE_URL": f"mysql+pymysql://usual:usual@{HOST}:{ours.mysql_port}/usual?charset=utf8mb4",
+        "USUAL_REDIS_URL": redis,
+    }
+    _prepare(directory, environment)
+    port = free_port()
+    app = Helper(
+        "usual",
+        directory,
+        uvicorn("bench.usual.app:app", port, workers=WORKERS, python=BENCH_PYTHON),
+        port,
+        environment,
+    )
+    words = [str(BENCH_PYTHON), "-m", "celery", "-A", "bench.usual.tasks", "worker", "--concurrency=2", "-l", "WARNING"]
+    with (
+        Redis.from_url(redis) as queue,
+        Helper("celery", directory, words, environment=environment).serving() as celery,
+        app.serving() as api,
+    ):
+
+        def processes() -> dict[str, int]:
+            servers = {name: ours.processes()[name] for name in ("mysql", "redis")}
+            return {"usual": api, "celery": celery} | servers
+
+        def drain() -> None:
+            queue.flushdb()
+
+        products = {"place": HUNDRED, "hot": HUNDRED[:1]}
+        try:
+            yield Subject(f"http://{HOST}:{port}", products, processes, drain)
+        finally:
+            drain()
+
+
+def _prepare(directory: Path, environment: dict[str, str]) -> None:
+    if not BENCH_PYTHON.exists():
+        raise LocalError(f"{BENCH_PYTHON} is missing: start the benchmark with ./justw bench, which makes it.")
+    helper = Helper("prepare", directory, [str(BENCH_PYTHON), "-m", "bench.usual.prepare"], environment=environment)
+    done = subprocess.run(helper.command(), capture_output=True, check=False)
+    if done.returncode != 0:
+        raise LocalError(f"The usual design could not make its tables: {done.stderr.decode(errors='replace')}")
