@@ -36,7 +36,7 @@ class Client:
                 return None
         answer = Answer(response.status_code, response.content)
         if response.status_code in AWAY:
-            self.ledger.error(f"{name}: {response.status_code}")
+            self.ledger.error(f"{name}: {response.status_code} {_detail(answer)}")
             return answer
         self._judge(name, answer)
         return answer
@@ -100,6 +100,10 @@ class Client:
             answer = await self.call("GET", f"{API}/products/{product_id}")
             if answer is not None and answer.status == 200 and orjson.loads(answer.body)["stock"] < 0:
                 self.ledger.violation(f"product {product_id} was seen with a negative stock: {answer.body!r}")
+
+
+def _detail(answer: Answer) -> str:
+    return str(orjson.loads(answer.body).get("detail")) if answer.body.startswith(b"{") else ""
 
 
 def _order_id(answer: Answer) -> int | None:

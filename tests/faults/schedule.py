@@ -75,7 +75,7 @@ def storm(seed: int, number: int, processes: Sequence[str], links: Sequence[str]
     if TURNS[turn] == "crashes":
         crashing = [dice.choice([name for name in processes if name.startswith(kind)]) for kind in CRASHING]
         crashing = list(dict.fromkeys(crashing))
-        faults = [*(_cut(dice, links) for _ in range(2)), *_rarer(dice)]
+        faults = [*(_cut(dice, links) for _ in range(3)), *_rarer(dice)]
     else:
         crashing = [dice.choice([name for name in processes if name.startswith("ordering-worker")])]
         faults = _by_chance(dice, [name for name in processes if name not in crashing], links)
@@ -87,7 +87,7 @@ def _by_chance(dice: random.Random, processes: Sequence[str], links: Sequence[st
         *(_kill(dice, processes) for _ in range(5)),
         _kill(dice, ["mysql", "redis", "gateway"]),
         *(_freeze(dice, [*processes, "gateway"]) for _ in range(dice.randint(1, 2))),
-        *(_cut(dice, links) for _ in range(4)),
+        *(_cut(dice, links) for _ in range(5)),
         *_rarer(dice),
     ]
 
