@@ -4,25 +4,32 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from chassis.database import Database
 from fulfilment import api
 from fulfilment.model import State
 from fulfilment.settings import Settings
 from fulfilment.tests.factories import ME, a_fulfilment, a_worker
-from harness.schemas import Schema
+from harness.engine import RedisServer
+from harness.schemas import Schema, Schemas
 
 TOKEN = "a-token"
 
 
+@pytest.fixture(scope="module")
+async def app(schemas: Schemas, redis_server: RedisServer) -> AsyncIterator[FastAPI]:
+    """The real one; it finds new connections after each test's schema was emptied."""
+    schemas.empty("fulfilment")
+    url = schemas.of("fulfilment").url
+    app = api.build(Settings(database_url=url, redis_url=redis_server.url, service_token=TOKEN, connections=2))
+    async with app.router.lifespan_context(app):
+        yield app
+
+
 @pytest.fixture
-async def client(fulfilment_schema: Schema, redis_url: str) -> AsyncIterator[httpx.AsyncClient]:
-    settings = Settings(database_url=fulfilment_schema.url, redis_url=redis_url, service_token=TOKEN, connections=2)
-    app = api.build(settings)
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://fulfilment") as client,
-    ):
+async def client(app: FastAPI, fulfilment_schema: Schema) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://fulfilment") as client:
         yield client
 
 

@@ -57,7 +57,6 @@ class CatalogStandIn:
     undecided: int = 0
     broken_by: int = 0
     calls: int = 0
-    url: str = ""
     closing: Event = field(default_factory=Event)
     one_at_a_time: Lock = field(default_factory=Lock)
 
@@ -136,7 +135,7 @@ class CatalogStandIn:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    stand_in: CatalogStandIn
+    server: "StandInServer"
 
     def do_GET(self) -> None:
         self._answer(b"")
@@ -148,9 +147,10 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def _answer(self, body: bytes) -> None:
-        mishap = self.stand_in.mishap()
+        stand_in = self.server.stand_in
+        mishap = stand_in.mishap()
         if mishap == "no answer":
-            self.stand_in.closing.wait(2)
+            stand_in.closing.wait(2)
             self._reset()
         elif mishap == "reset":
             self._reset()
@@ -162,7 +162,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(mishap, b'{"detail": "as told"}')
         else:
             try:
-                answer = self.stand_in.answer(self.path, body)
+                answer = stand_in.answer(self.path, body)
             except Broken:
                 self._send(422, b"{}")
                 return
@@ -184,25 +184,34 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
 
-class _Server(ThreadingHTTPServer):
+class StandInServer(ThreadingHTTPServer):
+    """One for all tests; each test gets a stand-in of its own behind the same address."""
+
     daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        self.stand_in = CatalogStandIn()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that left is no news."""
 
+    @contextmanager
+    def fresh(self) -> Iterator[CatalogStandIn]:
+        self.stand_in = CatalogStandIn()
+        yield self.stand_in
+        self.stand_in.closing.set()
+
 
 @contextmanager
-def standing_in() -> Iterator[CatalogStandIn]:
-    stand_in = CatalogStandIn()
-    handler = type("Handler", (_Handler,), {"stand_in": stand_in})
-    server = _Server(("127.0.0.1", 0), handler)
-    stand_in.url = f"http://127.0.0.1:{server.server_address[1]}"
+def serving() -> Iterator[StandInServer]:
+    server = StandInServer()
     thread = Thread(target=lambda: server.serve_forever(poll_interval=0.02))
     thread.start()
     try:
-        yield stand_in
+        yield server
     finally:
-        stand_in.closing.set()
         server.shutdown()
         server.server_close()
         thread.join()

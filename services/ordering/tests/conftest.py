@@ -2,15 +2,17 @@ from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from redis.asyncio import Redis
 
 from chassis.database import Database
-from harness.schemas import Schema
+from harness.engine import RedisServer
+from harness.schemas import Schema, Schemas
 from ordering import api
 from ordering.catalog_client import CatalogClient
 from ordering.place_orders import Stages
 from ordering.settings import Settings
-from ordering.tests.catalog_stand_in import CatalogStandIn, standing_in
+from ordering.tests.catalog_stand_in import CatalogStandIn, StandInServer, serving
 
 TOKEN = "a-token"
 
@@ -22,24 +24,42 @@ def database(ordering_schema: Schema) -> Iterator[Database]:
     database.close()
 
 
+@pytest.fixture(scope="session")
+def catalog_server() -> Iterator[StandInServer]:
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def fulfilment_server() -> Iterator[StandInServer]:
+    with serving() as server:
+        yield server
+
+
 @pytest.fixture
-def catalog() -> Iterator[CatalogStandIn]:
-    with standing_in() as catalog:
+def catalog(catalog_server: StandInServer) -> Iterator[CatalogStandIn]:
+    with catalog_server.fresh() as catalog:
         yield catalog
 
 
 @pytest.fixture
-def fulfilment() -> Iterator[CatalogStandIn]:
+def fulfilment(fulfilment_server: StandInServer) -> Iterator[CatalogStandIn]:
     """Ordering asks fulfilment only whether it is ready, which any stand-in can say."""
-    with standing_in() as fulfilment:
+    with fulfilment_server.fresh() as fulfilment:
         yield fulfilment
 
 
-@pytest.fixture
-async def catalog_client(catalog: CatalogStandIn) -> AsyncIterator[CatalogClient]:
-    client = CatalogClient(catalog.url, TOKEN, seconds=0.3)
+@pytest.fixture(scope="session")
+async def one_catalog_client(catalog_server: StandInServer) -> AsyncIterator[CatalogClient]:
+    """One for all tests: each would load the certificates of all authorities."""
+    client = CatalogClient(catalog_server.url, TOKEN, seconds=0.5)
     yield client
     await client.close()
+
+
+@pytest.fixture
+def catalog_client(one_catalog_client: CatalogClient, catalog: CatalogStandIn) -> CatalogClient:
+    return one_catalog_client
 
 
 @pytest.fixture
@@ -53,26 +73,30 @@ async def redis_client(redis_url: str) -> AsyncIterator[Redis]:
         yield client
 
 
-@pytest.fixture
-def settings(ordering_schema: Schema, redis_url: str, catalog: CatalogStandIn, fulfilment: CatalogStandIn) -> Settings:
-    return Settings(
-        database_url=ordering_schema.url,
-        redis_url=redis_url,
-        catalog_url=catalog.url,
-        fulfilment_url=fulfilment.url,
+@pytest.fixture(scope="session")
+async def app(
+    schemas: Schemas, redis_server: RedisServer, catalog_server: StandInServer, fulfilment_server: StandInServer
+) -> AsyncIterator[FastAPI]:
+    """The real one, with everything behind it; it finds new connections after each test's schema was emptied."""
+    schemas.empty("ordering")
+    settings = Settings(
+        database_url=schemas.of("ordering").url,
+        redis_url=redis_server.url,
+        catalog_url=catalog_server.url,
+        fulfilment_url=fulfilment_server.url,
         service_token=TOKEN,
         connections=2,
         placing_seconds=3.0,
         catalog_seconds=0.5,
     )
+    app = api.build(settings)
+    async with app.router.lifespan_context(app):
+        yield app
 
 
 @pytest.fixture
-async def client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    """The real app, with everything behind it but the network in front of it."""
-    app = api.build(settings)
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ordering") as client,
-    ):
+async def client(
+    app: FastAPI, ordering_schema: Schema, catalog: CatalogStandIn, fulfilment: CatalogStandIn
+) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ordering") as client:
         yield client

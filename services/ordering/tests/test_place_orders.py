@@ -15,6 +15,8 @@ from ordering.tests.factories import a_new_order, announcements, rows, states
 
 MISHAPS: list[Mishap] = ["no answer", "reset", "answer lost", "nonsense", "other orders", 500, 503, 404, 409, 422, 204]
 
+PATIENCE = 20
+
 
 @pytest.mark.parametrize("mishap", MISHAPS)
 async def test_an_unknown_outcome_is_asked_for_again_with_the_same_id(
@@ -22,7 +24,7 @@ async def test_an_unknown_outcome_is_asked_for_again_with_the_same_id(
 ) -> None:
     catalog.mishaps.append(mishap)
 
-    order = await place(a_new_order("a key", (1, 2)), placing, 5)
+    order = await place(a_new_order("a key", (1, 2)), placing, PATIENCE)
 
     assert order.state is State.PLACED
     assert {id_ for asked in catalog.asked for id_ in asked} == {order.id}
@@ -37,7 +39,7 @@ async def test_at_the_deadline_the_client_is_told_the_id_and_the_key_to_come_bac
     catalog.always = mishap
 
     with pytest.raises(InDoubt) as told:
-        await place(a_new_order("a key"), placing, 0.5)
+        await place(a_new_order("a key"), placing, 1)
 
     [(order_id, state)] = states(database).items()
     assert (told.value.status, told.value.headers) == (503, {"Retry-After": "1"})
@@ -51,7 +53,7 @@ async def test_an_order_in_doubt_is_never_released(
     catalog.always = "answer lost"
 
     with pytest.raises(InDoubt):
-        await place(a_new_order("a key", (1, 2)), placing, 0.5)
+        await place(a_new_order("a key", (1, 2)), placing, 1)
 
     assert catalog.released == []
     assert catalog.held == {1: {1: 2}}
@@ -63,10 +65,10 @@ async def test_a_later_retry_with_the_key_finishes_the_order_in_doubt(
 ) -> None:
     catalog.always = "answer lost"
     with pytest.raises(InDoubt):
-        await place(a_new_order("a key", (1, 2)), placing, 0.4)
+        await place(a_new_order("a key", (1, 2)), placing, 1)
     catalog.always = None
 
-    order = await place(a_new_order("a key", (1, 2)), placing, 5)
+    order = await place(a_new_order("a key", (1, 2)), placing, PATIENCE)
 
     assert (order.id, order.state) == (1, State.PLACED)
     assert catalog.stock[1] == 998
@@ -78,7 +80,7 @@ async def test_an_order_that_breaks_catalog_leaves_the_others_of_its_batch_unhar
 ) -> None:
     catalog.mishaps.append(422)
 
-    placed = await asyncio.gather(*(place(a_new_order(), placing, 5) for _ in range(8)))
+    placed = await asyncio.gather(*(place(a_new_order(), placing, PATIENCE) for _ in range(8)))
 
     assert {order.state for order in placed} == {State.PLACED}
     assert catalog.stock[1] == 1000 - 8 * 2
@@ -87,7 +89,7 @@ async def test_an_order_that_breaks_catalog_leaves_the_others_of_its_batch_unhar
 async def test_an_undecided_order_is_asked_for_until_it_is_decided(placing: Stages, catalog: CatalogStandIn) -> None:
     catalog.undecided = 3
 
-    order = await place(a_new_order(), placing, 5)
+    order = await place(a_new_order(), placing, PATIENCE)
 
     assert order.state is State.PLACED
     assert catalog.asked == [[order.id]] * 4
@@ -96,7 +98,7 @@ async def test_an_undecided_order_is_asked_for_until_it_is_decided(placing: Stag
 async def test_one_key_sent_fifty_times_at_once_makes_one_order_and_takes_stock_once(
     database: Database, placing: Stages, catalog: CatalogStandIn
 ) -> None:
-    answers = await asyncio.gather(*(place(a_new_order("a key", (1, 2)), placing, 5) for _ in range(50)))
+    answers = await asyncio.gather(*(place(a_new_order("a key", (1, 2)), placing, PATIENCE) for _ in range(50)))
 
     assert {(order.id, order.state) for order in answers} == {(1, State.PLACED)}
     assert rows(database, "SELECT COUNT(*) FROM orders") == [(1,)]
@@ -109,7 +111,7 @@ async def test_many_at_once_share_calls_and_each_gets_its_own_order(
 ) -> None:
     wanted = [a_new_order(None, (1, 1 + n % 5)) for n in range(100)]
 
-    placed = await asyncio.gather(*(place(new, placing, 5) for new in wanted))
+    placed = await asyncio.gather(*(place(new, placing, PATIENCE) for new in wanted))
 
     assert [order.request_key.decode() for order in placed] == [new.key for new in wanted]
     assert len(catalog.asked) < 60
@@ -117,10 +119,10 @@ async def test_many_at_once_share_calls_and_each_gets_its_own_order(
 
 
 async def test_a_decided_order_is_answered_without_asking_catalog(placing: Stages, catalog: CatalogStandIn) -> None:
-    first = await place(a_new_order("a key", (1, 2000)), placing, 5)
+    first = await place(a_new_order("a key", (1, 2000)), placing, PATIENCE)
     catalog.always = 500
 
-    again = await place(a_new_order("a key", (1, 2000)), placing, 5)
+    again = await place(a_new_order("a key", (1, 2000)), placing, PATIENCE)
 
     assert first.state is again.state is State.REJECTED
     assert first.refusal == again.refusal
@@ -129,10 +131,10 @@ async def test_a_decided_order_is_answered_without_asking_catalog(placing: Stage
 async def test_another_body_under_the_key_reaches_no_catalog(
     database: Database, placing: Stages, catalog: CatalogStandIn
 ) -> None:
-    await place(a_new_order("a key", (1, 2)), placing, 5)
+    await place(a_new_order("a key", (1, 2)), placing, PATIENCE)
 
     with pytest.raises(Unprocessable):
-        await place(a_new_order("a key", (1, 3)), placing, 5)
+        await place(a_new_order("a key", (1, 3)), placing, PATIENCE)
 
     assert len(catalog.asked) == 1
 
@@ -141,11 +143,11 @@ async def test_a_client_that_leaves_in_the_middle_leaves_an_order_that_can_be_fi
     placing: Stages, catalog: CatalogStandIn
 ) -> None:
     catalog.mishaps.append("no answer")
-    leaving = asyncio.create_task(place(a_new_order("a key", (1, 2)), placing, 5))
+    leaving = asyncio.create_task(place(a_new_order("a key", (1, 2)), placing, PATIENCE))
     await asyncio.sleep(0.1)
     leaving.cancel()
 
-    order = await place(a_new_order("a key", (1, 2)), placing, 5)
+    order = await place(a_new_order("a key", (1, 2)), placing, PATIENCE)
 
     assert isinstance(order, Order)
     assert (order.id, order.state, catalog.stock[1]) == (1, State.PLACED, 998)
