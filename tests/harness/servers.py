@@ -3,8 +3,6 @@
 A test can't tell which. RUNTIME=local or RUNTIME=docker decides otherwise.
 """
 
-import os
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -12,22 +10,13 @@ from pathlib import Path
 
 from harness import containers, local_servers
 from harness.engine import Engine, MySQLServer, RedisServer
-
-
-def in_containers() -> bool:
-    """The choice. A Docker client without an engine behind it counts as no Docker."""
-    chosen = os.environ.get("RUNTIME", "")
-    assert chosen in {"", "docker", "local"}, f"RUNTIME is docker or local, not {chosen}"
-    return chosen == "docker" or (not chosen and _engine_answers())
+from local.runtime import choose
 
 
 @cache
-def _engine_answers() -> bool:
-    try:
-        asked = subprocess.run(["docker", "version"], capture_output=True, check=False, timeout=10)
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return asked.returncode == 0
+def in_containers() -> bool:
+    """The same choice that `./justw up` makes."""
+    return choose() == "docker"
 
 
 @contextmanager
