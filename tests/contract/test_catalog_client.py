@@ -10,13 +10,14 @@ import pytest
 
 from catalog import api
 from catalog.settings import Settings
-from catalog.tests.serving import serving
+from catalog.tests import serving as real
 from chassis.problems import Unavailable
 from contracts.reservations import HeldLines, Line, PricedLine, Reservation, Result, Shortage
 from harness.schemas import Schema
 from local.processes import free_port
 from ordering.catalog_client import CatalogClient, UnexpectedAnswer
-from ordering.tests.catalog_stand_in import PRICE, standing_in
+from ordering.tests import catalog_stand_in
+from ordering.tests.catalog_stand_in import PRICE
 
 TOKEN = "the token"
 order_ids = count(1)
@@ -38,11 +39,11 @@ class Catalog:
 @pytest.fixture(params=["real", "stand-in"])
 def catalog(request: pytest.FixtureRequest, catalog_schema: Schema) -> Iterator[Catalog]:
     if request.param == "stand-in":
-        with standing_in() as stand_in:
+        with catalog_stand_in.serving() as server, server.fresh() as stand_in:
             stand_in.stock = {1: 10, 2: 10}
-            yield Catalog(stand_in.url)
+            yield Catalog(server.url)
         return
-    with serving(api.build(Settings(database_url=catalog_schema.url, service_token=TOKEN))) as url:
+    with real.serving(api.build(Settings(database_url=catalog_schema.url, service_token=TOKEN))) as url:
         catalog = Catalog(url)
         catalog.product(float(PRICE), 10)
         catalog.product(float(PRICE), 10)
