@@ -55,12 +55,12 @@ async def test_what_was_never_seen_is_not_found(client: httpx.AsyncClient, order
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-@pytest.mark.parametrize("order_id", ["abc", "-1", "0", "1.0", "1_0", "%00", str(2**63), "10" * 20])
-async def test_an_id_that_is_none_is_refused(client: httpx.AsyncClient, order_id: str) -> None:
-    answer = await client.get(f"/api/v1/fulfilments/{order_id}")
+async def test_an_id_that_is_none_is_refused(client: httpx.AsyncClient) -> None:
+    for order_id in ("abc", "-1", "0", "1.0", "1_0", "%00", str(2**63), "10" * 20):
+        answer = await client.get(f"/api/v1/fulfilments/{order_id}")
 
-    assert answer.status_code == 422
-    assert order_id not in answer.json()["detail"]
+        assert answer.status_code == 422, order_id
+        assert order_id not in answer.json()["detail"]
 
 
 async def test_it_is_ready_only_with_a_living_worker(database: Database, client: httpx.AsyncClient) -> None:
@@ -80,16 +80,13 @@ async def test_a_worker_that_has_not_beaten_for_long_does_not_count(
     assert (await client.get("/readyz")).status_code == 503
 
 
-@pytest.mark.parametrize("authorization", [None, "", TOKEN, f"Basic {TOKEN}", "Bearer", f"Bearer {TOKEN}x"])
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [("GET", "/dead-letters"), ("POST", "/dead-letters/1/redrive"), ("DELETE", "/dead-letters/1")],
-)
-async def test_private_routes_need_the_token(
-    client: httpx.AsyncClient, method: str, path: str, authorization: str | None
-) -> None:
-    headers = {} if authorization is None else {"Authorization": authorization}
+async def test_private_routes_need_the_token(client: httpx.AsyncClient) -> None:
+    for authorization in ("", TOKEN, f"Basic {TOKEN}", "Bearer", f"Bearer {TOKEN}x"):
+        headers = {"Authorization": authorization} if authorization else {}
+        answers = [
+            await client.get("/private/dead-letters", headers=headers),
+            await client.post("/private/dead-letters/1/redrive", headers=headers),
+            await client.delete("/private/dead-letters/1", headers=headers),
+        ]
 
-    answer = await client.request(method, f"/private{path}", headers=headers)
-
-    assert answer.status_code == 401
+        assert {answer.status_code for answer in answers} == {401}, authorization

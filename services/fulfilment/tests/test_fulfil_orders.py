@@ -1,5 +1,6 @@
 """What a try writes counts only while the row still carries it."""
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
 import pytest
@@ -17,6 +18,7 @@ from fulfilment.fulfil_orders import (
     reason_of,
 )
 from fulfilment.model import IN_WORK, REASON_LENGTH, State
+from fulfilment.on_order_cancelled import cancel
 from fulfilment.take_over import take_over
 from fulfilment.tests.factories import (
     ME,
@@ -24,6 +26,7 @@ from fulfilment.tests.factories import (
     a_fulfilment,
     a_past_try,
     a_worker,
+    order_cancelled,
     outbox_events,
     rows,
     states,
@@ -59,21 +62,18 @@ def test_a_paused_worker_that_wakes_after_the_takeover_completes_nothing(databas
     assert told(database) == []
 
 
-@pytest.mark.parametrize(("owner", "fence"), [(OTHER, 1), (ME, 2), (OTHER, 2)])
-@pytest.mark.parametrize("write", ["complete", "commit", "fail"])
-def test_no_write_of_an_overtaken_try_counts(database: Database, owner: str, fence: int, write: str) -> None:
+@pytest.mark.parametrize(("owner", "fence"), [(OTHER, 1), (ME, 2)])
+def test_no_write_of_an_overtaken_try_counts(database: Database, owner: str, fence: int) -> None:
     held = a_fulfilment(database)
     rows(database, "UPDATE fulfilments SET owner = :owner, fence = :fence", owner=owner, fence=fence)
     before = the_fulfilment(database)
 
-    if write == "complete":
-        assert database.transact(complete, [held]) == [False]
-    elif write == "commit":
-        [answer] = database.transact(pass_point_of_no_return, [held])
-        assert isinstance(answer, Lost)
-    else:
-        assert database.transact(fail, Failure(held, "late"), 5) is None
+    completed = database.transact(complete, [held])
+    [passed] = database.transact(pass_point_of_no_return, [held])
+    following = database.transact(fail, Failure(held, "late"), 1)
 
+    assert (completed, following) == ([False], None)
+    assert isinstance(passed, Lost)
     assert the_fulfilment(database) == before
     assert (told(database), tries(database)) == ([], [])
 
@@ -154,14 +154,31 @@ def test_the_point_of_no_return_is_passed_once_and_again_after_a_lost_answer(dat
     assert states(database) == {1: "committing"}
 
 
-@pytest.mark.parametrize("state", [state for state in State if state not in IN_WORK])
-def test_the_point_of_no_return_is_closed_to_what_is_decided(database: Database, state: State) -> None:
-    held = a_fulfilment(database, state=state)
+def test_the_point_of_no_return_is_closed_to_what_is_decided(database: Database) -> None:
+    held = [a_fulfilment(database, n, state) for n, state in enumerate(set(State) - IN_WORK, start=1)]
 
-    [answer] = database.transact(pass_point_of_no_return, [held])
+    answers = database.transact(pass_point_of_no_return, held)
 
-    assert isinstance(answer, Lost)
-    assert the_fulfilment(database) == held
+    assert [type(answer) for answer in answers] == [Lost] * 3
+    assert [the_fulfilment(database, row.order_id) for row in held] == held
+
+
+def test_who_completes_while_another_cancels_waits_and_then_completes_nothing(database: Database) -> None:
+    held = a_fulfilment(database)
+
+    def cancel_and_complete(connection: Connection) -> "Future[list[bool]]":
+        cancel(connection, [order_cancelled()])
+        other = threads.submit(database.transact, complete, [held])
+        with pytest.raises(TimeoutError):
+            other.result(0.3)
+        return other
+
+    with ThreadPoolExecutor(1) as threads:
+        completed = database.transact(cancel_and_complete).result()
+
+    assert completed == [False]
+    assert states(database) == {1: "cancelled"}
+    assert told(database) == [("FulfilmentCancelled", 1, 2)]
 
 
 @pytest.mark.parametrize("state", sorted(IN_WORK))

@@ -91,14 +91,14 @@ def test_a_redrive_repeated_changes_nothing(database: Database) -> None:
     assert len(announcements(database)) == 1
 
 
-@pytest.mark.parametrize("state", [state for state in State if state not in {State.FAILED, State.PLACED}])
-def test_only_a_failed_order_is_redriven(database: Database, state: State) -> None:
-    order = an_order(database, state)
+def test_only_a_failed_order_is_redriven(database: Database) -> None:
+    for state in set(State) - {State.FAILED, State.PLACED}:
+        order = an_order(database, state)
 
-    with pytest.raises(Conflict):
-        database.transact(redrive, order.id)
+        with pytest.raises(Conflict):
+            database.transact(redrive, order.id)
 
-    assert the_order(database, order.id) == order
+        assert the_order(database, order.id) == order
 
 
 @pytest.mark.parametrize("verb", [cancel, redrive])

@@ -1,6 +1,7 @@
 """Deciding: the orders still pending move, exactly those placed are announced."""
 
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from decimal import Decimal
 from functools import partial
 
@@ -88,19 +89,36 @@ def test_no_decision_moves_nothing(database: Database, result: Result) -> None:
     assert announcements(database) == []
 
 
-@pytest.mark.parametrize("state", [state for state in State if state is not State.PENDING])
 @pytest.mark.parametrize("late", [held, refused])
 def test_who_comes_late_answers_what_is_stored_and_touches_nothing(
-    database: Database, state: State, late: Callable[[Order], Outcome]
+    database: Database, late: Callable[[Order], Outcome]
 ) -> None:
-    order = an_order(database, state, revision=3)
+    orders = [an_order(database, state, revision=3) for state in State if state is not State.PENDING]
     before = rows(database, "SELECT * FROM orders")
 
-    [answered] = decide_all(database, late(order))
+    answered = decide_all(database, *(late(order) for order in orders))
 
-    assert answered == order
+    assert answered == orders
     assert rows(database, "SELECT * FROM orders") == before
     assert announcements(database) == []
+
+
+def test_who_decides_while_another_does_waits_and_then_touches_nothing(database: Database) -> None:
+    order = a_pending_order(database)
+
+    def decide_while_another_does(connection: Connection) -> "Future[list[Order]]":
+        decide(connection, [held(order)])
+        other = threads.submit(decide_all, database, refused(order))
+        with pytest.raises(TimeoutError):
+            other.result(0.3)
+        return other
+
+    with ThreadPoolExecutor(1) as threads:
+        [answered] = database.transact(decide_while_another_does).result()
+
+    assert answered == the_order(database, order.id)
+    assert answered.state is State.PLACED
+    assert announcements(database) == [("OrderPlaced", order.id, 1)]
 
 
 def test_a_batch_announces_exactly_those_it_moved(database: Database) -> None:

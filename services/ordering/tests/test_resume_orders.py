@@ -91,16 +91,13 @@ async def test_an_order_whose_process_may_still_be_at_it_is_left_alone(
     assert catalog.asked == []
 
 
-@pytest.mark.parametrize("state", [state for state in State if state is not State.PENDING])
-async def test_only_pending_orders_are_resumed(
-    database: Database, placing: Stages, catalog: CatalogStandIn, state: State
-) -> None:
-    an_order(database, state, due_in=-5)
+async def test_only_pending_orders_are_resumed(database: Database, placing: Stages, catalog: CatalogStandIn) -> None:
+    expected = {an_order(database, state, due_in=-5).id: state for state in State if state is not State.PENDING}
 
     await resume(database, placing)
 
     assert catalog.asked == []
-    assert states(database) == {1: state}
+    assert states(database) == expected
 
 
 async def test_what_stays_in_doubt_is_due_again_soon_and_never_released(
