@@ -49,7 +49,7 @@ async def test_an_order_for_which_nothing_is_held_is_found(database: Database, c
     proof = await prove(database, catalog_client)
 
     assert sorted(proof.differences, key=lambda found: found.about) == [
-        Difference(about=f"order {order.id}", says={"order": order.state, "held": "{}"}) for order in orders
+        Difference(about=f"order {order.id}", says={"order": order.state, "held": "{}"}) for order in planted
     ]
 
 
