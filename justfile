@@ -49,6 +49,20 @@ test *arguments: _venv
 bench *arguments: _venv _bench_venv
     @exec {{ bin }}/python -m bench "$@"
 
+# Break the whole system for some minutes and see whether it keeps its promises: `./justw faults --help`
+[group('develop')]
+[no-exit-message]
+[positional-arguments]
+faults *arguments: _venv
+    @PYTHONPATH="$PYTHONPATH:{{ root }}/tests" exec {{ bin }}/python -m faults "$@"
+
+# Put each known bug into a copy of the tree: the tests must catch them all
+[group('develop')]
+[no-exit-message]
+[positional-arguments]
+seeded-bugs *arguments: _venv
+    @PYTHONPATH="$PYTHONPATH:{{ root }}/tests" exec {{ bin }}/python -m faults.seeded_bugs "$@"
+
 # Check format, lint, types and the rules between packages
 [group('develop')]
 check: _venv

@@ -23,6 +23,7 @@ AIM_SECONDS = 0.5  # how long a fault waits for something to meet
 LINGER_SECONDS = 4.0  # how long a cut stays beyond its time until it has met something
 DELAY_SECONDS = 0.7
 DRAINED_WITHIN = 15.0
+RESTARTS_AT_ONCE = 2  # a start costs a second of a core; more at once would starve what stays up
 STARTED = "listening on"
 
 
@@ -36,6 +37,7 @@ class Storms:
     failed: list[str] = field(default_factory=list)
     poison: list[tuple[str, str]] = field(default_factory=list)
     redis_losses: list[float] = field(default_factory=list)
+    _restarts: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(RESTARTS_AT_ONCE))
     diary: Callable[[str], None] = lambda _line: None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -171,7 +173,8 @@ class Storms:
         """One replica after another. No client may notice, and each must say goodbye with status 0."""
         began = time.monotonic()
         for child in self.system.children(fault.target):
-            await self._restart(child)
+            async with self._restarts:
+                await self._restart(child)
         errors = self.load.ledger.errors_since(began)
         if errors:
             self.load.ledger.violation(f"rolling restart of {fault.target}: clients saw {Counter(errors)}")
