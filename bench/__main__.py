@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,6 +24,7 @@ from bench.profiles import profile
 from bench.results import Results
 from bench.rounds import Plan, play
 from bench.soak import soak
+from bench.usual_design import rates_by_threads
 from bench.wrk import Window
 from local.errors import LocalError
 from local.topology import ROOT
@@ -94,7 +96,14 @@ def _measure(names: list[str], plan: Plan, soaking: float, filling: int, replica
 def _measure_one_system(
     found: Results, ours: Ours, names: list[str], plan: Plan, soaking: float, console: Console
 ) -> None:
-    for number, cell, window in play(chosen(names), plan, ours, PLACE):
+    cells = chosen(names)
+    if any(cell.subject == "usual" for cell in cells):
+        rates = rates_by_threads(PLACE, ours, max(4, plan.seconds / 3))
+        plan = replace(plan, usual_threads=max(rates, key=rates.__getitem__))
+        tried = ", ".join(f"{threads}: {rate:,.0f}/s" for threads, rate in rates.items())
+        found.about["threads of the usual design"] = f"{plan.usual_threads} (tried {tried})"
+        console.print(f"the usual design has {found.about['threads of the usual design']} threads", highlight=False)
+    for number, cell, window in play(cells, plan, ours, PLACE):
         found.add(cell, window)
         console.print(f"round {number + 1}  {_line(cell, window)}", highlight=False)
     if {"burst", "peak", "soak", "overload"} & set(names):

@@ -37,7 +37,8 @@ def profile(ours: Ours, seconds: float, into: Path, console: Console) -> None:
 
 
 def _spy(pid: int, seconds: float, file: Path) -> "subprocess.Popen[bytes]":
-    options = ["--pid", str(pid), "--duration", f"{seconds:.0f}", "--rate", "200", "--format", "raw"]
+    # Only who holds the GIL: py-spy takes many a thread that waits for work, or for MySQL, for one that runs.
+    options = ["--gil", "--pid", str(pid), "--duration", f"{seconds:.0f}", "--rate", "200", "--format", "raw"]
     command = [str(PY_SPY), "record", *options, "--output", str(file)]
     return subprocess.Popen(tethered(command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 

@@ -22,12 +22,13 @@ class Plan:
     rounds: int
     seconds: float
     warm_up_seconds: float
+    usual_threads: int = 16
 
 
 def play(cells: Sequence[Cell], plan: Plan, ours: Ours, directory: Path) -> Iterator[tuple[int, Cell, Window]]:
     for number in range(plan.rounds):
         for name, same in groupby(cells, key=lambda cell: cell.subject):
-            with _start(name, ours, directory)() as subject:
+            with _start(name, plan, ours, directory)() as subject:
                 for cell in same:
                     yield number, cell, measure(subject, cell, plan)
 
@@ -40,10 +41,10 @@ def measure(subject: Subject, cell: Cell, plan: Plan) -> Window:
     return window
 
 
-def _start(name: str, ours: Ours, directory: Path) -> Callable[[], AbstractContextManager[Subject]]:
+def _start(name: str, plan: Plan, ours: Ours, directory: Path) -> Callable[[], AbstractContextManager[Subject]]:
     return {
         "static": lambda: static(directory),
         "noop": lambda: noop(directory),
-        "usual": lambda: usual(directory, ours),
+        "usual": lambda: usual(directory, ours, plan.usual_threads),
         "ours": ours.resumed,
     }[name]

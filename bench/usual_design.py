@@ -7,6 +7,8 @@ from pathlib import Path
 
 from redis import Redis
 
+from bench import wrk
+from bench.cells import MANY
 from bench.ours import Ours
 from bench.subject import BENCH_PYTHON, Helper, Subject, uvicorn
 from local.errors import LocalError
@@ -14,6 +16,7 @@ from local.processes import free_port
 from local.topology import HOST, ROOT
 
 WORKERS = 2
+THREADS = (4, 8, 16, 40)  # 40 is what FastAPI has by itself
 REDIS_DATABASE = 1
 HUNDRED = list(range(1, 101))
 GRANT = (
@@ -22,15 +25,30 @@ GRANT = (
 )
 
 
+def rates_by_threads(directory: Path, ours: Ours, seconds: float) -> dict[int, float]:
+    """At its best means with the number of threads that serves it best on this machine, and that is tried out."""
+    rates = {}
+    for threads in THREADS:
+        with usual(directory, ours, threads) as subject:
+            load = subject.load("place", MANY, seconds)
+            wrk.Running(load.lasting(5)).result()
+            rates[threads] = wrk.Running(load).result().rate(201)
+    return rates
+
+
 @contextmanager
-def usual(directory: Path, ours: Ours) -> Iterator[Subject]:
-    """Celery works off an order in 5 s a process, so after a load thousands wait: they are dropped, nobody pays for them."""
+def usual(directory: Path, ours: Ours, threads: int) -> Iterator[Subject]:
+    """`threads` serve requests in each worker, every one with a connection of its own.
+
+    Celery works off an order in 5 s a process, so after a load thousands wait: they are dropped, nobody pays for them.
+    """
     ours.execute(GRANT)
     redis = f"redis://{HOST}:{ours.redis_port}/{REDIS_DATABASE}"
     environment = {
         "PYTHONPATH": str(ROOT),
         "USUAL_DATABASE_URL": f"mysql+pymysql://usual:usual@{HOST}:{ours.mysql_port}/usual?charset=utf8mb4",
         "USUAL_REDIS_URL": redis,
+        "USUAL_THREADS": str(threads),
     }
     _prepare(directory, environment)
     port = free_port()
