@@ -9,7 +9,7 @@ import pytest
 
 from harness.system import System, wait_until
 
-ORDERED = 400
+ORDERED = 150
 END: dict[str, Callable[[System], None]] = {"stopped": System.stop, "killed": System.kill}
 
 
