@@ -127,7 +127,11 @@ def test_processes_are_told_the_same_as_without_docker() -> None:
     for server, address in addresses.items():
         expected = {name: value.replace(topology.address(server), address) for name, value in expected.items()}
     tokens = {f"{service.upper()}_SERVICE_TOKEN": "${SERVICE_TOKEN:-local-service-token}" for service in SERVICES}
-    only_here = {"FULFILMENT_PROCESSING_SECONDS": "${FULFILMENT_PROCESSING_SECONDS:-5}"}
+    only_here = {
+        "FULFILMENT_PROCESSING_SECONDS": "${FULFILMENT_PROCESSING_SECONDS:-5}",
+        "OPS_FULFILMENT_URL": "http://fulfilment:8103",
+        "OPS_SERVICE_TOKEN": tokens["ORDERING_SERVICE_TOKEN"],
+    }
     del expected["PYTHONPATH"]
     assert told == expected | tokens | only_here
 

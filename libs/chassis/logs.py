@@ -11,5 +11,5 @@ def configure(process: str, level: str = "INFO") -> None:
     line = f"%(asctime)s.%(msecs)03d %(levelname)-7s {process}[{os.getpid()}] %(message)s"
     handler.setFormatter(logging.Formatter(line, datefmt="%Y-%m-%d %H:%M:%S"))
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for chatty in ("httpx", "httpcore", "alembic", "faststream", "uvicorn"):
+    for chatty in ("httpx", "httpcore", "alembic", "faststream", "chassis.faststream", "uvicorn"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -59,7 +59,7 @@ def connect(url: str) -> redis.Redis:
 
 def broker(url: str) -> RedisBroker:
     """Bodies are parsed by us, so FastStream needn't look at types; its own chatter stays out of the log."""
-    return RedisBroker(url, apply_types=False, logger=logging.getLogger("faststream"), **connection_options())
+    return RedisBroker(url, apply_types=False, logger=logging.getLogger("chassis.faststream"), **connection_options())
 
 
 async def ensure_group(client: redis.Redis, stream: str, group: str) -> None:

@@ -120,12 +120,14 @@ async def notice_loss(database: Database, client: redis.Redis) -> None:
         run_id = (await client.info("server"))["run_id"]
         mark = await client.get(MARK) or b""
     now = Memory(run_id, mark.decode() if isinstance(mark, bytes) else mark)
-    if await database.run(remembered) != now:
+    before = await database.run(remembered)
+    if before != now:
         fresh = Memory(run_id, uuid.uuid4().hex)
         waiting = await database.run(begin_anew, fresh)
         async with available():
             await client.set(MARK, fresh.mark)
-        log.warning("Redis was started anew or emptied; looking after %d orders that wait for an answer", waiting)
+        if before is not None:
+            log.warning("Redis was started anew or emptied; looking after %d orders that wait for an answer", waiting)
 
 
 def remembered(connection: Connection) -> Memory | None:

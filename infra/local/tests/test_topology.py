@@ -44,7 +44,10 @@ def test_a_taken_port_is_named_with_the_variable_that_moves_it() -> None:
 def test_a_service_is_told_of_its_own_schema_and_its_own_users() -> None:
     environment = Topology().environment()
 
-    assert environment["CATALOG_DATABASE_URL"] == "mysql+pymysql://catalog_run:catalog_run@127.0.0.1:3307/catalog"
+    assert (
+        environment["CATALOG_DATABASE_URL"]
+        == "mysql+pymysql://catalog_run:catalog_run@127.0.0.1:3307/catalog?ssl_disabled=true"
+    )
     assert environment["ORDERING_MIGRATION_URL"].startswith("mysql+pymysql://ordering_migrate:")
     assert environment["ORDERING_CATALOG_URL"] == "http://127.0.0.1:8101"
     assert environment["FULFILMENT_REDIS_URL"] == "redis://127.0.0.1:6380/0"
