@@ -35,12 +35,12 @@ ops *arguments: _venv
 reset: _venv
     @exec {{ bin }}/python -m local.reset
 
-# Run the tests: all, or those that pytest's arguments choose
+# Run the tests, on all cores: all, or those that pytest's arguments choose
 [group('develop')]
 [no-exit-message]
 [positional-arguments]
 test *arguments: _venv
-    @exec {{ bin }}/pytest "$@"
+    @exec {{ bin }}/pytest -n auto --dist loadfile "$@"
 
 # Measure the system against a route that does nothing and against the usual design: `./justw bench --help`
 [group('develop')]
