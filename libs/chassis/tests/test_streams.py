@@ -177,7 +177,7 @@ async def test_poison_delivered_again_is_one_dead_letter(
 ) -> None:
     entry_id = await redis_client.xadd(ORDERING.name, {PAYLOAD_FIELD: "poison"})
 
-    async with reading(Reader()) as consumer:
+    async with asyncio.timeout(20), reading(Reader()) as consumer:
         for _ in range(3):
             await consumer.deal_with([(entry_id, {PAYLOAD_FIELD: b"poison"})])
         await all_acknowledged(redis_client)

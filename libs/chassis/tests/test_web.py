@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, HTTPException
 from pydantic import Field
 
 from chassis.idempotency import IdempotencyKey
@@ -191,6 +191,12 @@ def test_decimals_are_read_exactly() -> None:
     assert str(strict_json(b'{"price": 0.1000000000000000055511151231257827}')["price"]) == (
         "0.1000000000000000055511151231257827"
     )
+
+
+@pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])
+def test_what_is_no_json_number_is_refused_even_where_no_number_is_wanted(constant: str) -> None:
+    with pytest.raises(HTTPException):
+        strict_json(f'{{"name": {constant}}}'.encode())
 
 
 @pytest.mark.parametrize("id_", ["abc", "-1", "0", "1.0", "1_0", "+1", str(10**20), str(2**63), "%00", "%F0%9F%9B%92"])
