@@ -16,7 +16,7 @@ from sqlalchemy import Connection, bindparam, text
 from chassis.database import Database
 from chassis.gather import Gather
 from chassis.problems import Unavailable
-from fulfilment.fulfilments import Fulfilment, lock, now, remember_tries, tell
+from fulfilment.fulfilments import LOCK, Fulfilment, lock, now, remember_tries, tell
 from fulfilment.model import REASON_LENGTH, TRANSITIONS, Cause, State, fulfilments
 from fulfilment.step import Step
 
@@ -40,10 +40,22 @@ class Failure:
 
 
 def still_held(connection: Connection, held: Iterable[Fulfilment]) -> list[Fulfilment]:
-    """The rows, locked, of those whose try is still the row's latest."""
-    tries = {(row.order_id, row.owner, row.fence) for row in held}
-    rows = lock(connection, (order_id for order_id, _, _ in tries)).values()
-    return [row for row in rows if (row.order_id, row.owner, row.fence) in tries]
+    """Those whose try is still their row's latest, locked, with the state and revision that the row has now."""
+    tries = {(row.order_id, row.owner, row.fence): row for row in held}
+    rows = connection.execute(LATEST_TRIES, {"ids": sorted(order_id for order_id, _, _ in tries)})
+    return [
+        tries[row.order_id, row.owner, row.fence].model_copy(
+            update={"state": State(row.state), "revision": row.revision}
+        )
+        for row in rows
+        if (row.order_id, row.owner, row.fence) in tries
+    ]
+
+
+# Only what may have changed since the row was taken: this runs once for every order.
+LATEST_TRIES = LOCK.with_only_columns(
+    fulfilments.c.order_id, fulfilments.c.owner, fulfilments.c.fence, fulfilments.c.state, fulfilments.c.revision
+)
 
 
 def complete(connection: Connection, held: Sequence[Fulfilment]) -> list[bool]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, func, insert
 
 from contracts.events import OrderPlaced
-from fulfilment.fulfilments import Fulfilment, lock, tell
+from fulfilment.fulfilments import Fulfilment, lock, now, tell
 from fulfilment.model import IN_WORK, TRANSITIONS, Cause, State, fulfilments
 
 
@@ -18,32 +18,41 @@ def take(connection: Connection, events: Sequence[OrderPlaced], owner: str) -> l
     latest = {event.order_id: event for event in sorted(events, key=lambda event: event.revision)}
     new = [event for event in latest.values() if event.order_id not in known]
     redriven = [event for event in latest.values() if _redrives(event, known.get(event.order_id))]
-    _insert(connection, new, owner)
+    begun = _insert(connection, new, owner)
     for event in redriven:
         _begin_again(connection, event, owner)
-    begun = {event.order_id for event in (*new, *redriven)}
-    tell(connection, [row for row in known.values() if row.order_id not in begun and row.state not in IN_WORK])
-    return list(lock(connection, begun).values()) if begun else []
+    again = {event.order_id for event in redriven}
+    tell(connection, [row for row in known.values() if row.order_id not in again and row.state not in IN_WORK])
+    begun += lock(connection, again).values() if again else ()
+    return sorted(begun, key=lambda row: row.order_id)
 
 
 def _redrives(event: OrderPlaced, row: Fulfilment | None) -> bool:
     return row is not None and event.revision > row.revision and (row.state, Cause.REDRIVE) in TRANSITIONS
 
 
-def _insert(connection: Connection, events: Sequence[OrderPlaced], owner: str) -> None:
-    rows = [
-        {
-            "order_id": event.order_id,
-            "revision": event.revision,
-            "state": State.PROCESSING,
-            "owner": owner,
-            "fence": 1,
-            "items": [item.model_dump(mode="json") for item in event.items],
-        }
+def _insert(connection: Connection, events: Sequence[OrderPlaced], owner: str) -> list[Fulfilment]:
+    moment = now(connection)
+    begun = [
+        Fulfilment(
+            order_id=event.order_id,
+            revision=event.revision,
+            state=State.PROCESSING,
+            owner=owner,
+            fence=1,
+            failures=0,
+            items=event.items,
+            reason=None,
+            taken_at=moment,
+            started_at=moment,
+            decided_at=None,
+        )
         for event in events
     ]
-    if rows:
-        connection.execute(insert(fulfilments).values(taken_at=func.now(6), started_at=func.now(6)), rows)
+    if begun:
+        rows = [row.model_dump() | {"items": [item.model_dump(mode="json") for item in row.items]} for row in begun]
+        connection.execute(insert(fulfilments), rows)
+    return begun
 
 
 def _begin_again(connection: Connection, event: OrderPlaced, owner: str) -> None:

@@ -42,15 +42,15 @@ class Worker:
 
     async def handle(self, events: list[OrderingEvent]) -> None:
         """Own the orders durably, then run them. Without a heartbeat others would take them over at once."""
-        await self._heartbeat.check()
         await self._fulfilling.room()
+        await self._heartbeat.check()
         taken, cancelled = await self._database.run(receive, events, self._heartbeat.id)
         self._fulfilling.drop(cancelled)
         self._fulfilling.start(row for row in taken if row.order_id not in cancelled)
 
     async def take_over_orphans(self) -> bool:
-        await self._heartbeat.check()
         await self._fulfilling.room()
+        await self._heartbeat.check()
         taken = await self._database.run(take_over, self._heartbeat.id)
         if taken:
             log.warning("took over %d orders whose worker is gone", len(taken))

@@ -20,9 +20,9 @@ from chassis.problems import Conflict
 from chassis.streams import available
 from contracts.events import OrderCancelled, OrderPlaced
 from contracts.streams import ORDERING
+from ordering import cancel_order, place_orders
 from ordering.model import REMIND_AFTER_SECONDS, State, Step, order_steps, orders, outbox, redis_marks
 from ordering.orders import COLUMNS, Order, fetch, lock_one
-from ordering.place_orders import announcement
 
 log = logging.getLogger(__name__)
 
@@ -70,8 +70,8 @@ def announce(connection: Connection, order_id: int) -> Order:
 
 def _event(order: Order) -> OrderPlaced | OrderCancelled:
     if order.state is State.CANCELLING:
-        return OrderCancelled(order_id=order.id, revision=order.revision)
-    return announcement(order)
+        return cancel_order.announcement(order)
+    return place_orders.announcement(order)
 
 
 IDS: BindParameter[int] = bindparam("ids", expanding=True)

@@ -34,8 +34,12 @@ def cancel(connection: Connection, order_id: int) -> Order:
     cancelling = begin_revision(connection, order, Cause.CANCEL, Step.CANCEL_REQUESTED)
     if cancelling is None:
         raise TooLate(f"The order is {order.state} and can't be cancelled", order_id=order_id, state=order.state)
-    announcements.add(connection, outbox, [OrderCancelled(order_id=order_id, revision=cancelling.revision)])
+    announcements.add(connection, outbox, [announcement(cancelling)])
     return cancelling
+
+
+def announcement(order: Order) -> OrderCancelled:
+    return OrderCancelled(order_id=order.id, revision=order.revision)
 
 
 def status_of(order: Order) -> int:

@@ -12,7 +12,7 @@ SERVICES = {"catalog", "ordering", "fulfilment"}
 WIRING = {"api", "private_api", "worker", "settings", "migrate", "views", "catalog_client", "neighbours", "__main__"}
 EMITTED_IN = {
     "OrderPlaced": {"ordering/place_orders.py"},
-    "OrderCancelled": {"ordering/cancel_order.py", "ordering/announce_again.py"},
+    "OrderCancelled": {"ordering/cancel_order.py"},
     "OrderFulfilled": {"fulfilment/fulfilments.py"},
     "FulfilmentFailed": {"fulfilment/fulfilments.py"},
     "FulfilmentCancelled": {"fulfilment/fulfilments.py"},
