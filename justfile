@@ -2,6 +2,8 @@
 
 root := justfile_directory()
 export PYTHONPATH := root / "libs" + ":" + root / "services" + ":" + root / "infra"
+# A machine behind a proxy trusts its own certificates, which uv by itself doesn't look at.
+export UV_SYSTEM_CERTS := env("UV_SYSTEM_CERTS", "1")
 bin := root / ".venv/bin"
 compile := "uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11"
 
