@@ -6,6 +6,7 @@ A worker is a boot, not a name: its id is random, so a restarted one never takes
 import time
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 
 from sqlalchemy import CHAR, Column, Connection, MetaData, String, Table, func, select, text
 from sqlalchemy.dialects.mysql import DATETIME, insert
@@ -49,8 +50,9 @@ class Heartbeat:
             raise Unavailable("the heartbeat is late")
 
     async def end(self) -> None:
-        """Say that this worker is going, so that others take over at once."""
-        await self._database.run(remove, self._workers, self.id)
+        """Say that this worker is going, so that others take over at once. Unsaid, the lease runs out."""
+        with suppress(Unavailable):
+            await self._database.run(remove, self._workers, self.id)
 
 
 def record(connection: Connection, workers: Table, worker_id: str, host: str) -> None:

@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 from redis.asyncio import Redis
+from sqlalchemy import MetaData
 
+from chassis.database import Database
+from chassis.heartbeat import Heartbeat, workers_table
 from chassis.streams import ensure_group
 from chassis.trim import trim
 from contracts.streams import ORDERING, Stream
@@ -66,6 +69,15 @@ async def test_what_was_not_even_read_is_not_trimmed(client: Redis) -> None:
     await trim(client, ORDERING)
 
     assert len(await _entries(client, ORDERING)) == 2
+
+
+async def test_a_worker_says_goodbye_without_a_fuss_although_the_database_is_away() -> None:
+    """Hazard 34: it would end with an error, and leave its connections to Redis and catalog open."""
+    database = Database("mysql+pymysql://nobody:nobody@127.0.0.1:1/nothing", connections=1)
+
+    await Heartbeat(database, workers_table(MetaData()), "here").end()
+
+    database.close()
 
 
 CLOCKS = {"now", "utcnow", "today", "time", "time_ns"}
