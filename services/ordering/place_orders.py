@@ -8,7 +8,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -135,7 +135,7 @@ def decide(connection: Connection, outcomes: Sequence[Outcome]) -> list[Order]:
             moved[outcome.order_id] = _decided(found[outcome.order_id], target, outcome)
     if moved:
         connection.execute(
-            DECIDE, {"decided": orjson.dumps([_row(order) for _, order in sorted(moved.items())]).decode()}
+            DECIDE, {"decided": orjson.dumps([_row(order) for _, order in sorted(moved.items())], default=str).decode()}
         )
         placed = [announcement(order) for order in moved.values() if order.state is State.PLACED]
         announcements.add(connection, outbox, placed)
@@ -149,17 +149,25 @@ def _cause(outcome: Outcome) -> Cause | None:
 
 
 def _decided(order: Order, target: State, outcome: Outcome) -> Order:
-    items = [Item.model_validate(line, from_attributes=True) for line in outcome.lines]
-    placed = {"items": items, "total": outcome.total} if target is State.PLACED else {}
-    refused = {"refusal": outcome.model_dump(mode="json")} if target is State.REJECTED else {}
-    return order.model_copy(update={"state": target, "reserved_at": outcome.decided_at, **placed, **refused})
+    decided = replace(order, state=target, reserved_at=outcome.decided_at)
+    if target is State.REJECTED:
+        return replace(decided, refusal=outcome.model_dump(mode="json"))
+    items = [Item(line.product_id, line.quantity, line.unit_price) for line in outcome.lines]
+    return replace(decided, items=items, total=outcome.total)
 
 
 def _row(order: Order) -> dict[str, Any]:
     """What is absent becomes NULL. MySQL and MariaDB read a time alike only without its zone."""
-    row = order.model_dump(mode="json", include={"id", "state", "items", "total", "refusal"}, exclude_none=True)
     assert order.reserved_at is not None
-    return row | {"reserved_at": order.reserved_at.replace(tzinfo=None).isoformat(sep=" ")}
+    row = {
+        "id": order.id,
+        "state": order.state,
+        "items": order.items,
+        "total": order.total,
+        "refusal": order.refusal,
+        "reserved_at": order.reserved_at.replace(tzinfo=None).isoformat(sep=" "),
+    }
+    return {name: value for name, value in row.items() if value is not None}
 
 
 # One statement of constant text for any number of orders.

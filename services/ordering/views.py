@@ -1,5 +1,6 @@
 """How an order looks outside."""
 
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
@@ -54,7 +55,7 @@ def placement_answer(order: Order) -> Response:
     """What placing this order was answered, the first time and every time its key comes again, whatever came later."""
     if order.refusal is not None:
         raise refusal(order.id, Outcome.model_validate(order.refusal))
-    placed = view(order).model_copy(update={"state": State.PLACED})
+    placed = view(replace(order, state=State.PLACED))
     headers = {"Location": f"{ORDERS}/{order.id}"}
     return Response(placed.model_dump_json(), HTTPStatus.CREATED, headers, media_type="application/json")
 

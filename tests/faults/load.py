@@ -149,10 +149,9 @@ class Load:
             await self._pause(1.0)
 
     async def _operate(self) -> None:
-        """A person looks after failed orders: half get another chance, half are cancelled; and announces one more again."""
+        """A person looks after failed orders: half get another chance, half are cancelled; and announces the latest again."""
         await self._pause(2.0)
-        if self._recent and self._random.random() < 0.5:
-            await self._operator_asks(self._recent[-1], "announce")
+        await asyncio.gather(*(self._operator_asks(order_id, "announce") for order_id in self._recent[-2:]))
         answer = await self.client.call("GET", f"{API}/orders?state=failed&limit=20")
         if answer is None or answer.status != 200:
             return

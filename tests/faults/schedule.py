@@ -77,7 +77,7 @@ def storm(seed: int, number: int, processes: Sequence[str], links: Sequence[str]
         crashing = list(dict.fromkeys(crashing))
         faults = [*(_cut(dice, links) for _ in range(3)), *_rarer(dice)]
     else:
-        crashing = [dice.choice([name for name in processes if name.startswith("ordering-worker")])]
+        crashing = [dice.choice([name for name in processes if name.startswith(CRASHING)])]
         faults = _by_chance(dice, [name for name in processes if name not in crashing], links)
     return Storm(number, sorted(faults, key=lambda fault: fault.at), crashing)
 
