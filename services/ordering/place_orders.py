@@ -134,9 +134,8 @@ def decide(connection: Connection, outcomes: Sequence[Outcome]) -> list[Order]:
         if target is not None:
             moved[outcome.order_id] = _decided(found[outcome.order_id], target, outcome)
     if moved:
-        connection.execute(
-            DECIDE, {"decided": orjson.dumps([_row(order) for _, order in sorted(moved.items())], default=str).decode()}
-        )
+        rows = [_row(order) for _, order in sorted(moved.items())]
+        connection.execute(DECIDE, {"decided": orjson.dumps(rows, default=str).decode()})
         placed = [announcement(order) for order in moved.values() if order.state is State.PLACED]
         announcements.add(connection, outbox, placed)
     return [moved.get(outcome.order_id) or found[outcome.order_id] for outcome in outcomes]

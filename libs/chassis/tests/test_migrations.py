@@ -104,9 +104,9 @@ def test_a_revision_that_fails_is_not_counted_and_runs_again(
 ) -> None:
     broken = history.directory / "versions" / "0002.py"
     whole = broken.read_text()
-    broken.write_text(whole.replace("CREATE TABLE", "CREATE TABEL"))
+    broken.write_text(whole.replace("CREATE TABLE", "CREATE BROKEN TABLE"))
 
-    with pytest.raises(Exception, match="TABEL"):
+    with pytest.raises(Exception, match="BROKEN TABLE"):
         upgrade("scratch", scratch_schema.url, history.directory)
     after_failure = database.transact(version)
     broken.write_text(whole)
