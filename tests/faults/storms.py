@@ -132,8 +132,9 @@ class Storms:
         return link.met > before
 
     async def _redis_emptied(self, _fault: Fault) -> bool:
-        self.redis_losses.append(time.time())
-        return await asyncio.to_thread(redis_faults.empty, self.system.redis.port) > 0
+        entries = await asyncio.to_thread(redis_faults.empty, self.system.redis.port)
+        self.redis_losses.append(time.time())  # after: what was put in meanwhile may be lost too
+        return entries > 0
 
     async def _redis_second_lost(self, _fault: Fault) -> bool:
         child = self.system.keeper.children["redis"]
