@@ -14,7 +14,7 @@ from faults.report import Demands, Verdict
 from faults.run import Run
 from local.binaries import ensure_installed
 
-SHORT_MINUTES = 2.5
+SHORT_MINUTES = 2.2  # and half a minute before and after
 
 
 def main() -> int:
