@@ -1,0 +1,41 @@
+"""A cancel against a completion, at every moment of an order's life: one of them wins, and the stock shows which."""
+
+import asyncio
+
+import httpx
+
+from flow.buyers import ORDERS, one_of
+from harness.system import System, wait_until
+
+CANCELS = 200
+LATEST = 0.6  # seconds: twice the step of the tested system
+ENDED = {"cancelled", "fulfilled"}
+
+
+async def placed_and_cancelled(client: httpx.AsyncClient, product_id: int, after: float) -> int:
+    """The order's id; whether the cancel came in time shows later."""
+    placed = await client.post(ORDERS, json=one_of(product_id))
+    assert placed.status_code == 201, placed.text
+    await asyncio.sleep(after)
+    order_id = int(placed.json()["id"])
+    cancel = await client.post(f"{ORDERS}/{order_id}/cancel")
+    assert cancel.status_code in {200, 202, 409}, cancel.text
+    return order_id
+
+
+async def all_cancelled(system: System, product_id: int) -> list[int]:
+    async with httpx.AsyncClient(base_url=system.url, timeout=30) as client:
+        offsets = [LATEST * n / CANCELS for n in range(CANCELS)]
+        return await asyncio.gather(*(placed_and_cancelled(client, product_id, after) for after in offsets))
+
+
+def test_each_order_ends_cancelled_or_fulfilled_and_the_stock_is_exact(system: System) -> None:
+    product_id = system.product(stock=1000)
+
+    order_ids = asyncio.run(all_cancelled(system, product_id))
+
+    wait_until(lambda: {system.order_state(id_) for id_ in order_ids} <= ENDED, 40, "every order to end")
+    ends = [system.order_state(id_) for id_ in order_ids]
+    assert ends.count("cancelled") > 0
+    assert ends.count("fulfilled") > 0
+    assert system.stock(product_id) == 1000 - ends.count("fulfilled")
