@@ -42,7 +42,7 @@ def routes(database: Database, token: str) -> APIRouter:
     async def reserve(request: ReserveRequest) -> ReserveAnswer:
         """Calls of several ordering replicas share a transaction."""
         asked = request.reservations
-        results = await asyncio.gather(*(reserve_one(one) for one in asked), return_exceptions=True)
+        results = await asyncio.gather(*(reserve_one.submit(one) for one in asked), return_exceptions=True)
         _require_any(results)
         return ReserveAnswer(outcomes=[_outcome(one, result) for one, result in zip(asked, results, strict=True)])
 
