@@ -28,7 +28,10 @@ class Load:
         self.ledger = Ledger()
         self.client = Client(url, self.ledger)
         self._operator = httpx.AsyncClient(
-            base_url=private_url, timeout=10, headers={"Authorization": f"Bearer {OPERATOR_TOKEN}"}
+            base_url=private_url,
+            timeout=10,
+            headers={"Authorization": f"Bearer {OPERATOR_TOKEN}"},
+            limits=httpx.Limits(max_keepalive_connections=0),  # a kept connection would ask one replica for ever
         )
         self._random = random.Random(seed)
         self.products: list[int] = []
@@ -150,8 +153,8 @@ class Load:
 
     async def _operate(self) -> None:
         """A person looks after failed orders: half get another chance, half are cancelled; and announces the latest again."""
-        await self._pause(2.0)
-        await asyncio.gather(*(self._operator_asks(order_id, "announce") for order_id in self._recent[-2:]))
+        await self._pause(1.0)
+        await asyncio.gather(*(self._operator_asks(order_id, "announce") for order_id in self._recent[-4:]))
         answer = await self.client.call("GET", f"{API}/orders?state=failed&limit=20")
         if answer is None or answer.status != 200:
             return
