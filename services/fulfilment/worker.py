@@ -2,8 +2,7 @@
 
 import logging
 import socket
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Sequence
 from functools import partial
 
 from fastapi import FastAPI
@@ -11,13 +10,12 @@ from sqlalchemy import Connection
 
 from chassis import streams
 from chassis.database import Database
-from chassis.heartbeat import BEAT_SECONDS, Heartbeat
-from chassis.loops import Loop, running
-from chassis.problems import Unavailable
+from chassis.heartbeat import Heartbeat
+from chassis.loops import Loop
 from chassis.relay import Relay
 from chassis.streams import Consumer
 from chassis.trim import trim
-from chassis.web import create_app
+from chassis.worker import create_worker
 from contracts.events import OrderCancelled, OrderingEvent, OrderPlaced, read_ordering
 from contracts.streams import FULFILMENT, ORDERING
 from fulfilment import on_order_cancelled, on_order_placed
@@ -100,25 +98,18 @@ def build(settings: Settings | None = None, step: Step | None = None) -> FastAPI
         letters=dead_letters,
     )
     loops = [
-        Loop(heartbeat.beat, BEAT_SECONDS),
         Loop(Relay(database, client, outbox, FULFILMENT).relay, 0.05),
         Loop(worker.take_over_orphans, 1.0),
         Loop(worker.give_back, 5.0),
         Loop(partial(trim, client, FULFILMENT), 10.0),
-        *consumer.loops(),
     ]
-
-    @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        with suppress(Unavailable):  # the loop goes on trying
-            await heartbeat.beat()
-        async with running(loops):
-            yield
-            await consumer.stop()
-        await fulfilling.stop()
-        await heartbeat.end()
-        await broker.stop()
-        await client.aclose()
-        database.close()
-
-    return create_app("fulfilment worker", lifespan, {"heartbeat": heartbeat.check, "subscriber": consumer.check})
+    return create_worker(
+        "fulfilment worker",
+        database=database,
+        client=client,
+        broker=broker,
+        heartbeat=heartbeat,
+        consumer=consumer,
+        loops=loops,
+        stop=fulfilling.stop,
+    )

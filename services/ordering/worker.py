@@ -1,8 +1,7 @@
 """Ordering's worker: sends what was announced, follows fulfilment, finishes what was left."""
 
 import socket
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Sequence
 from functools import partial
 
 from fastapi import FastAPI
@@ -10,13 +9,12 @@ from sqlalchemy import Connection
 
 from chassis import streams
 from chassis.database import Database
-from chassis.heartbeat import BEAT_SECONDS, Heartbeat
-from chassis.loops import Loop, running
-from chassis.problems import Unavailable
+from chassis.heartbeat import Heartbeat
+from chassis.loops import Loop
 from chassis.relay import Relay
 from chassis.streams import Consumer
 from chassis.trim import trim
-from chassis.web import create_app
+from chassis.worker import create_worker
 from contracts.events import FulfilmentCancelled, FulfilmentEvent, FulfilmentFailed, OrderFulfilled, read_fulfilment
 from contracts.streams import FULFILMENT, ORDERING
 from ordering import on_fulfilment_cancelled, on_fulfilment_failed, on_order_fulfilled
@@ -49,30 +47,23 @@ def build(settings: Settings | None = None) -> FastAPI:
         letters=dead_letters,
     )
     loops = [
-        Loop(heartbeat.beat, BEAT_SECONDS),
         Loop(relay.relay, 0.05),
         Loop(partial(resume, database, stages(database, catalog)), 1.0),
         Loop(partial(release, database, catalog), 0.5),
         Loop(partial(remind, database, client), 1.0),
         Loop(partial(notice_loss, database, client), 1.0),
         Loop(partial(trim, client, ORDERING), 10.0),
-        *consumer.loops(),
     ]
-
-    @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        with suppress(Unavailable):  # the loop goes on trying
-            await heartbeat.beat()
-        async with running(loops):
-            yield
-            await consumer.stop()
-        await heartbeat.end()
-        await broker.stop()
-        await client.aclose()
-        await catalog.close()
-        database.close()
-
-    return create_app("ordering worker", lifespan, {"heartbeat": heartbeat.check, "subscriber": consumer.check})
+    return create_worker(
+        "ordering worker",
+        database=database,
+        client=client,
+        broker=broker,
+        heartbeat=heartbeat,
+        consumer=consumer,
+        loops=loops,
+        stop=catalog.close,
+    )
 
 
 def follow(connection: Connection, events: Sequence[FulfilmentEvent]) -> None:

@@ -1,0 +1,45 @@
+"""A worker's life, the same for every service: it beats, runs its loops, reads its stream, and leaves in good order."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from fastapi import FastAPI
+from faststream.redis import RedisBroker
+from redis import asyncio as redis
+
+from chassis.database import Database
+from chassis.heartbeat import BEAT_SECONDS, Heartbeat
+from chassis.loops import Loop, running
+from chassis.problems import Unavailable
+from chassis.streams import Consumer
+from chassis.web import create_app
+
+
+def create_worker(
+    title: str,
+    *,
+    database: Database,
+    client: redis.Redis,
+    broker: RedisBroker,
+    heartbeat: Heartbeat,
+    consumer: Consumer[Any],
+    loops: Sequence[Loop],
+    stop: Callable[[], Awaitable[None]],
+) -> FastAPI:
+    """`stop` ends what the service itself holds, once no loop runs any more and before others may take over."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        with suppress(Unavailable):  # the loop goes on trying
+            await heartbeat.beat()
+        async with running([Loop(heartbeat.beat, BEAT_SECONDS), *loops, *consumer.loops()]):
+            yield
+            await consumer.stop()
+        await stop()
+        await heartbeat.end()
+        await broker.stop()
+        await client.aclose()
+        database.close()
+
+    return create_app(title, lifespan, {"heartbeat": heartbeat.check, "subscriber": consumer.check})
