@@ -8,14 +8,18 @@ by a unique key before inserting, and move rows only from the state they are exp
 
 import asyncio
 import logging
+import math
 import random
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, create_engine, exc, text
+import orjson
+import pymysql
+from sqlalchemy import Connection, Engine, create_engine, event, exc, text
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from chassis.crash_points import commit_point
 from chassis.problems import Unavailable
@@ -30,6 +34,7 @@ RETRY_FOR_SECONDS = 5.0
 LOCK_WAIT_SECONDS = 2
 IO_TIMEOUT_SECONDS = 4
 IDLE_TIMEOUT_SECONDS = 10
+PING_AFTER_IDLE_SECONDS = 0.1
 
 # Of a frozen client MySQL keeps the row locks until wait_timeout, 8 hours by default. 1205 must be shorter than the
 # read time-out: a lock wait that the client gives up on would go on in the server.
@@ -67,8 +72,9 @@ class Database:
             isolation_level="READ COMMITTED",
             pool_size=connections,
             max_overflow=0,
-            pool_pre_ping=True,
             pool_use_lifo=True,
+            json_serializer=_json,
+            json_deserializer=orjson.loads,
             connect_args={
                 "init_command": SESSION,
                 "connect_timeout": 2,
@@ -77,6 +83,7 @@ class Database:
                 "charset": "utf8mb4",
             },
         )
+        _ping_the_idle(self._engine)
         self._threads = ThreadPoolExecutor(connections, thread_name_prefix="database")
 
     async def run(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -111,6 +118,26 @@ class Database:
     def close(self) -> None:
         self._threads.shutdown(wait=True)
         self._engine.dispose()
+
+
+def _json(value: object) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _ping_the_idle(engine: Engine) -> None:
+    """A connection that lay unused may be closed by now. One in use is not asked: `pool_pre_ping` would, every time."""
+
+    @event.listens_for(engine, "checkin")
+    def note(_connection: Any, record: ConnectionPoolEntry) -> None:
+        record.info["idle_since"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def ping(connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
+        if time.monotonic() - record.info.get("idle_since", math.inf) > PING_AFTER_IDLE_SECONDS:
+            try:
+                connection.ping(reconnect=False)
+            except (pymysql.Error, OSError) as error:
+                raise exc.DisconnectionError from error
 
 
 def _may_run_again(error: exc.DBAPIError) -> bool:

@@ -15,28 +15,35 @@ from sqlalchemy.dialects.mysql import DATETIME, VARBINARY
 
 from chassis.database import Database
 from chassis.problems import Unprocessable
+from chassis.web import header_values
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
 KEY_LENGTH = 255
+PRINTABLE = re.compile(b"[\x20-\x7e]{1,%d}" % KEY_LENGTH)
 
 # Bytes, not characters: the default collation takes `Ab1` and `aB1` for one key.
 KeyColumn = VARBINARY(KEY_LENGTH)
 FingerprintColumn = BINARY(32)
 
 
-async def _key_of(request: Request) -> str | None:
-    keys = request.headers.getlist("idempotency-key")
+def key_of(request: Request) -> str | None:
+    """The request's key, if it has one. Raises Unprocessable for one that can't be kept."""
+    keys = header_values(request, b"idempotency-key")
     if not keys:
         return None
     if len(keys) > 1:
         raise Unprocessable("Send one Idempotency-Key, not several")
-    if not re.fullmatch(f"[\\x20-\\x7e]{{1,{KEY_LENGTH}}}", keys[0]):
+    if not PRINTABLE.fullmatch(keys[0]):
         raise Unprocessable(f"An Idempotency-Key is 1 to {KEY_LENGTH} printable ASCII characters")
-    return keys[0]
+    return keys[0].decode()
 
 
-# Async although it awaits nothing: FastAPI sends a plain function to the thread pool.
+async def _key_of(request: Request) -> str | None:
+    """Async although it awaits nothing: FastAPI sends a plain function to the thread pool."""
+    return key_of(request)
+
+
 IdempotencyKey = Annotated[str | None, Depends(_key_of)]
 
 

@@ -11,5 +11,12 @@ def configure(process: str, level: str = "INFO") -> None:
     line = f"%(asctime)s.%(msecs)03d %(levelname)-7s {process}[{os.getpid()}] %(message)s"
     handler.setFormatter(logging.Formatter(line, datefmt="%Y-%m-%d %H:%M:%S"))
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    _skip_what_no_line_shows()
     for chatty in ("httpx", "httpcore", "alembic", "faststream", "chassis.faststream", "uvicorn"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def _skip_what_no_line_shows() -> None:
+    """As Python's logging HOWTO advises: otherwise each line asks who called, from which thread, task and process."""
+    logging._srcfile = None
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False

@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Path, Request, Response
 from fastapi.routing import APIRoute
+from fastapi.telemetry import TelemetryConfig
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 from chassis import problems
@@ -22,6 +23,7 @@ MAX_BODY_BYTES = 64 * 1024
 MAX_PRIVATE_BODY_BYTES = 4 * 1024 * 1024  # a batch of orders, each of many lines
 MAX_ID = 2**63 - 1
 CHECK_SECONDS = 2.0
+NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}  # /metrics has ours
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 Checks = Mapping[str, Callable[[], Awaitable[None]]]
@@ -108,11 +110,16 @@ def _require_single_parameters(request: Request) -> None:
         raise Unprocessable("A query parameter is given twice")
 
 
+def header_values(request: Request, name: bytes) -> list[bytes]:
+    """As they came, in order. Starlette's `headers` would decode every header for each look-up."""
+    return [value for key, value in request.scope["headers"] if key == name]
+
+
 def _require_json(request: Request) -> None:
-    if request.headers.get("content-encoding", "identity") != "identity":
+    if any(encoding != b"identity" for encoding in header_values(request, b"content-encoding")):
         raise HTTPException(415, "Send the body uncompressed")
-    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if content_type != "application/json":
+    content_types = header_values(request, b"content-type")
+    if not content_types or content_types[0].partition(b";")[0].strip().lower() != b"application/json":
         raise HTTPException(415, "Send the body as application/json")
 
 
@@ -152,11 +159,11 @@ def create_app(title: str, lifespan: Lifespan, checks: Checks, *routers: APIRout
 
     Routes are matched in the order given, so the busiest router comes first.
     """
-    app = FastAPI(title=title, lifespan=lifespan, redirect_slashes=False)
+    app = FastAPI(title=title, lifespan=lifespan, redirect_slashes=False, telemetry=NO_TELEMETRY)
     app.add_middleware(Measured)
     problems.install(app)
     for router in (*routers, _probes(checks)):
-        app.include_router(router)
+        app.router.routes.extend(router.routes)  # included, each request would look through routers in routers
     return app
 
 

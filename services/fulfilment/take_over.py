@@ -1,6 +1,7 @@
 """Orders whose worker is gone go to a living one, under the next fence number. Crashes don't count as failures."""
 
 import logging
+from collections.abc import Collection
 
 from sqlalchemy import Connection, bindparam, func, select
 
@@ -27,9 +28,14 @@ def take_over(connection: Connection, owner: str) -> list[Fulfilment]:
     return list(lock(connection, ids).values()) if ids else []
 
 
-def owned(connection: Connection, owner: str) -> list[Fulfilment]:
-    """All that `owner` has to finish, whether it knows or not."""
-    rows = connection.execute(OWNED, {"owner": owner}).mappings()
+def owned(connection: Connection, owner: str) -> set[int]:
+    """The orders that `owner` has to finish, whether it knows or not."""
+    return set(connection.execute(OWNED, {"owner": owner}).scalars())
+
+
+def still_owned(connection: Connection, owner: str, order_ids: Collection[int]) -> list[Fulfilment]:
+    """Those of them that `owner` has to finish even now."""
+    rows = connection.execute(OWNED_AMONG, {"owner": owner, "ids": list(order_ids)}).mappings()
     return [of_row(row) for row in rows]
 
 
@@ -40,4 +46,7 @@ ORPHANS = (
     .limit(AT_ONCE)
     .with_for_update(skip_locked=True)
 )
-OWNED = select(*COLUMNS).where(fulfilments.c.state.in_(IN_WORK), fulfilments.c.owner == bindparam("owner"))
+OWNED = select(fulfilments.c.order_id).where(
+    fulfilments.c.state.in_(IN_WORK), fulfilments.c.owner == bindparam("owner")
+)
+OWNED_AMONG = OWNED.with_only_columns(*COLUMNS).where(fulfilments.c.order_id.in_(bindparam("ids", expanding=True)))

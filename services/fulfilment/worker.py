@@ -12,7 +12,7 @@ from chassis import streams
 from chassis.database import Database
 from chassis.heartbeat import Heartbeat
 from chassis.loops import Loop
-from chassis.relay import Relay
+from chassis.relay import RELAY_PAUSE, Relay
 from chassis.streams import Consumer
 from chassis.trim import trim
 from chassis.worker import create_worker
@@ -24,7 +24,7 @@ from fulfilment.fulfilments import Fulfilment
 from fulfilment.model import dead_letters, outbox, workers
 from fulfilment.settings import Settings
 from fulfilment.step import Step, waiting
-from fulfilment.take_over import owned, take_over
+from fulfilment.take_over import owned, still_owned, take_over
 
 log = logging.getLogger(__name__)
 
@@ -57,12 +57,12 @@ class Worker:
 
     async def give_back(self) -> None:
         """Rows that are ours and that no task here works on, seen twice: a task died, or a commit's answer was lost."""
-        rows = {row.order_id: row for row in await self._database.run(owned, self._heartbeat.id)}
-        missing = rows.keys() - self._fulfilling.held
+        missing = await self._database.run(owned, self._heartbeat.id) - self._fulfilling.held
         again = missing & self._missed
         if again:
-            log.warning("%d orders were ours and nobody worked on them", len(again))
-            self._fulfilling.start(rows[order_id] for order_id in again)
+            rows = await self._database.run(still_owned, self._heartbeat.id, again)
+            log.warning("%d orders were ours and nobody worked on them", len(rows))
+            self._fulfilling.start(rows)
         self._missed = missing - again
 
 
@@ -98,7 +98,7 @@ def build(settings: Settings | None = None, step: Step | None = None) -> FastAPI
         letters=dead_letters,
     )
     loops = [
-        Loop(Relay(database, client, outbox, FULFILMENT).relay, 0.05),
+        Loop(Relay(database, client, outbox, FULFILMENT).relay, RELAY_PAUSE),
         Loop(worker.take_over_orphans, 1.0),
         Loop(worker.give_back, 5.0),
         Loop(partial(trim, client, FULFILMENT), 10.0),

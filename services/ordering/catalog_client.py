@@ -5,9 +5,10 @@ which is as unknown, but may be one order's fault.
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TypeVar
 
-import httpx
+import aiohttp
 from pydantic import BaseModel, ValidationError
 
 from chassis.crash_points import crash_point
@@ -34,12 +35,22 @@ class UnexpectedAnswer(Exception):
 
 class CatalogClient:
     def __init__(self, url: str, token: str, seconds: float) -> None:
-        """Idle connections are dropped sooner than catalog drains, so that a restart there cuts no request here."""
-        self._http = httpx.AsyncClient(
-            base_url=url,
-            headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
-            timeout=httpx.Timeout(seconds, connect=1.0),
-            limits=httpx.Limits(max_connections=32, keepalive_expiry=2),
+        self._url = url
+        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        self._timeout = aiohttp.ClientTimeout(seconds, sock_connect=1.0)
+
+    @cached_property
+    def _http(self) -> aiohttp.ClientSession:
+        """Made at the first call: it belongs to the loop that runs then.
+
+        Idle connections are dropped sooner than catalog drains, so that a restart there cuts no request here.
+        """
+        return aiohttp.ClientSession(
+            self._url,
+            connector=aiohttp.TCPConnector(limit=32, keepalive_timeout=2),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers=self._headers,
+            timeout=self._timeout,
         )
 
     async def reserve(self, wanted: Sequence[Reservation]) -> list[Outcome]:
@@ -71,7 +82,7 @@ class CatalogClient:
         await self._exchange("GET", "/readyz", None)
 
     async def close(self) -> None:
-        await self._http.aclose()
+        await self._http.close()
 
     async def _post(self, path: str, request: BaseModel, answer: type[Answer]) -> Answer:
         return _read(path, await self._exchange("POST", path, request.model_dump_json()), answer)
@@ -82,15 +93,16 @@ class CatalogClient:
     async def _exchange(self, method: str, path: str, content: str | None) -> bytes:
         crash_point("catalog_call.before")
         try:
-            response = await self._http.request(method, path, content=content)
-        except httpx.HTTPError as error:
+            async with self._http.request(method, path, data=content, allow_redirects=False) as response:
+                answer = await response.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
             raise Unavailable(f"Catalog does not answer ({type(error).__name__})") from error
         crash_point("catalog_call.after")
-        if response.status_code >= 500:
-            raise Unavailable(f"Catalog answers {response.status_code}")
-        if response.status_code != 200:
-            raise UnexpectedAnswer(f"catalog answers {response.status_code} to {path}")
-        return response.content
+        if response.status >= 500:
+            raise Unavailable(f"Catalog answers {response.status}")
+        if response.status != 200:
+            raise UnexpectedAnswer(f"catalog answers {response.status} to {path}")
+        return answer
 
 
 def _read(path: str, content: bytes, answer: type[Answer]) -> Answer:

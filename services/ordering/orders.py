@@ -45,6 +45,15 @@ class Order:
         return Reservation(order_id=self.id, lines=lines, expected_total=self.expected_total)
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """As much of an order as its next move depends on."""
+
+    id: int
+    state: State
+    revision: int
+
+
 COLUMNS = [orders.c[field.name] for field in fields(Order)]
 
 
@@ -61,16 +70,17 @@ def fetch(connection: Connection, query: Select[Any], **parameters: Any) -> list
     return [order_of(row) for row in connection.execute(query, parameters)]
 
 
-def lock(connection: Connection, order_ids: Iterable[int]) -> dict[int, Order]:
-    """The rows, locked by primary key in id order."""
-    return {order.id: order for order in fetch(connection, LOCK, ids=sorted(set(order_ids)))}
+def lock(connection: Connection, order_ids: Iterable[int]) -> dict[int, Standing]:
+    """The rows, locked by primary key in id order, and where each order stands."""
+    rows = connection.execute(STANDINGS, {"ids": sorted(set(order_ids))})
+    return {id_: Standing(id_, State(state), revision) for id_, state, revision in rows}
 
 
 def lock_one(connection: Connection, order_id: int) -> Order:
-    found = lock(connection, [order_id])
-    if order_id not in found:
-        raise NotFound("Order not found")
-    return found[order_id]
+    """The whole order, its row locked."""
+    for order in fetch(connection, LOCK, ids=[order_id]):
+        return order
+    raise NotFound("Order not found")
 
 
 def begin_revision(connection: Connection, order: Order, cause: Cause, step: Step) -> Order | None:
@@ -88,6 +98,7 @@ def begin_revision(connection: Connection, order: Order, cause: Cause, step: Ste
 
 BY_IDS = select(*COLUMNS).where(orders.c.id.in_(bindparam("ids", expanding=True)))
 LOCK = BY_IDS.order_by(orders.c.id).with_hint(orders, "FORCE INDEX (PRIMARY)").with_for_update()
+STANDINGS = LOCK.with_only_columns(orders.c.id, orders.c.state, orders.c.revision)
 
 
 def read(connection: Connection, order_ids: Sequence[int]) -> list[Order | NotFound]:

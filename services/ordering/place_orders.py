@@ -7,7 +7,7 @@ or for `resume_orders` to finish; nobody ever releases it, because a paused proc
 import asyncio
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -25,7 +25,7 @@ from contracts.events import OrderPlaced
 from contracts.reservations import REFUSALS, Line, Outcome, Reservation, Result
 from ordering.catalog_client import UnexpectedAnswer
 from ordering.model import REMIND_AFTER_SECONDS, TRANSITIONS, Cause, State, orders, outbox
-from ordering.orders import COLUMNS, Item, Order, fetch, lock
+from ordering.orders import BY_IDS, COLUMNS, Item, Order, fetch, lock
 
 log = logging.getLogger(__name__)
 
@@ -40,13 +40,21 @@ class NewOrder:
     expected_total: Decimal | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What catalog decided about an order that was pending when it was read."""
+
+    order: Order
+    outcome: Outcome
+
+
 @dataclass(frozen=True)
 class Stages:
     """The parts of placing, each gathering its callers into lists."""
 
     accept: Gather[NewOrder, Order]
     reserve: Gather[Reservation, Outcome]
-    decide: Gather[Outcome, Order]
+    decide: Gather[Verdict, Order]
 
 
 class InDoubt(Unavailable):
@@ -79,7 +87,7 @@ async def settle(order: Order, stages: Stages) -> Order:
     while order.state is State.PENDING:
         try:
             outcome = await stages.reserve(order.reservation())
-            order = await stages.decide(outcome)
+            order = await stages.decide(Verdict(order, outcome))
         except (Unavailable, UnexpectedAnswer) as error:
             log.warning("order %d is in doubt: %s", order.id, error)
         if order.state is State.PENDING:
@@ -124,21 +132,29 @@ def _if_same(order: Order, new: NewOrder) -> Order | Unprocessable:
     return order
 
 
-def decide(connection: Connection, outcomes: Sequence[Outcome]) -> list[Order]:
-    """Move the orders still pending, announce exactly those placed; the others are given as they are."""
-    found = lock(connection, (outcome.order_id for outcome in outcomes))
+def decide(connection: Connection, verdicts: Sequence[Verdict]) -> list[Order]:
+    """Move the orders still pending, announce exactly those placed; the others are given as they are.
+
+    While an order is pending nothing of it changes, so the one in the verdict needs no reading again.
+    """
+    found = lock(connection, (verdict.order.id for verdict in verdicts))
     moved: dict[int, Order] = {}
-    for outcome in outcomes:
-        cause = _cause(outcome)
-        target = TRANSITIONS.get((found[outcome.order_id].state, cause)) if cause else None
+    for verdict in verdicts:
+        cause = _cause(verdict.outcome)
+        target = TRANSITIONS.get((found[verdict.order.id].state, cause)) if cause else None
         if target is not None:
-            moved[outcome.order_id] = _decided(found[outcome.order_id], target, outcome)
+            moved[verdict.order.id] = _decided(verdict.order, target, verdict.outcome)
     if moved:
         rows = [_row(order) for _, order in sorted(moved.items())]
         connection.execute(DECIDE, {"decided": orjson.dumps(rows, default=str).decode()})
         placed = [announcement(order) for order in moved.values() if order.state is State.PLACED]
         announcements.add(connection, outbox, placed)
-    return [moved.get(outcome.order_id) or found[outcome.order_id] for outcome in outcomes]
+    others = _as_they_are(connection, found.keys() - moved.keys())
+    return [moved.get(verdict.order.id) or others[verdict.order.id] for verdict in verdicts]
+
+
+def _as_they_are(connection: Connection, order_ids: Collection[int]) -> dict[int, Order]:
+    return {order.id: order for order in fetch(connection, BY_IDS, ids=list(order_ids))} if order_ids else {}
 
 
 def _cause(outcome: Outcome) -> Cause | None:
@@ -148,11 +164,11 @@ def _cause(outcome: Outcome) -> Cause | None:
 
 
 def _decided(order: Order, target: State, outcome: Outcome) -> Order:
-    decided = replace(order, state=target, reserved_at=outcome.decided_at)
+    reserved_at = outcome.decided_at
     if target is State.REJECTED:
-        return replace(decided, refusal=outcome.model_dump(mode="json"))
+        return replace(order, state=target, reserved_at=reserved_at, refusal=outcome.model_dump(mode="json"))
     items = [Item(line.product_id, line.quantity, line.unit_price) for line in outcome.lines]
-    return replace(decided, items=items, total=outcome.total)
+    return replace(order, state=target, reserved_at=reserved_at, items=items, total=outcome.total)
 
 
 def _row(order: Order) -> dict[str, Any]:

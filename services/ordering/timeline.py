@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, select
 
 from chassis.web import UtcTime
-from ordering.model import State, order_steps
+from ordering.model import State, Step, order_steps
 from ordering.orders import Order, read
 
 
@@ -25,11 +25,19 @@ def timeline(connection: Connection, order_id: int) -> list[StepView]:
     if isinstance(order, Exception):
         raise order
     later = select(order_steps).where(order_steps.c.order_id == order_id).order_by(order_steps.c.id)
-    rows = connection.execute(later).mappings()
-    steps = [*_placing(order), *(StepView.model_validate(dict(row)) for row in rows)]
+    steps = [*_placing(order), *(step for row in connection.execute(later) for step in _told(row))]
     # Fulfilment tells all tries with each outcome, so after a redrive the first ones come twice, alike in everything.
     once = {step.model_dump_json(): step for step in steps}
     return sorted(once.values(), key=lambda step: step.at)
+
+
+def _told(row: Row[Any]) -> list[StepView]:
+    """An outcome's row tells of the steps before it as well."""
+    detail = dict(row.detail)
+    taken_at, tries = detail.pop("taken_at", None), detail.pop("tries", [])
+    taken = [StepView(step=Step.TAKEN, at=taken_at)] if taken_at else []
+    runs = [StepView(step=Step.TRY, at=run.pop("started_at"), detail=run) for run in tries]
+    return [*taken, *runs, StepView(step=row.step, at=row.at, detail=detail)]
 
 
 def _placing(order: Order) -> list[StepView]:

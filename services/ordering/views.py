@@ -1,6 +1,5 @@
 """How an order looks outside."""
 
-from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
@@ -38,14 +37,15 @@ class OrderView(BaseModel):
     total: Money | None
 
 
-def view(order: Order) -> OrderView:
+def view(order: Order, state: State | None = None) -> OrderView:
+    """`state` stands in for the order's own."""
     only = order.items[0] if len(order.items) == 1 else None
     return OrderView(
         id=order.id,
         product_id=only.product_id if only else None,
         quantity=only.quantity if only else None,
         created_at=order.created_at,
-        state=order.state,
+        state=state or order.state,
         items=[ItemView.model_validate(item, from_attributes=True) for item in order.items],
         total=order.total,
     )
@@ -55,7 +55,7 @@ def placement_answer(order: Order) -> Response:
     """What placing this order was answered, the first time and every time its key comes again, whatever came later."""
     if order.refusal is not None:
         raise refusal(order.id, Outcome.model_validate(order.refusal))
-    placed = view(replace(order, state=State.PLACED))
+    placed = view(order, State.PLACED)
     headers = {"Location": f"{ORDERS}/{order.id}"}
     return Response(placed.model_dump_json(), HTTPStatus.CREATED, headers, media_type="application/json")
 

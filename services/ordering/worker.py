@@ -11,7 +11,7 @@ from chassis import streams
 from chassis.database import Database
 from chassis.heartbeat import Heartbeat
 from chassis.loops import Loop
-from chassis.relay import Relay
+from chassis.relay import RELAY_PAUSE, Relay
 from chassis.streams import Consumer
 from chassis.trim import trim
 from chassis.worker import create_worker
@@ -47,7 +47,7 @@ def build(settings: Settings | None = None) -> FastAPI:
         letters=dead_letters,
     )
     loops = [
-        Loop(relay.relay, 0.05),
+        Loop(relay.relay, RELAY_PAUSE),
         Loop(partial(resume, database, stages(database, catalog)), 1.0),
         Loop(partial(release, database, catalog), 0.5),
         Loop(partial(remind, database, client), 1.0),

@@ -17,13 +17,13 @@ from faults.ledger import Adjustment, Answer, Ledger, Placement
 from fulfilment.fulfil_orders import complete
 from fulfilment.fulfilments import Fulfilment
 from fulfilment.model import outbox as fulfilment_outbox
-from fulfilment.take_over import owned
+from fulfilment.take_over import owned, still_owned
 from fulfilment.worker import receive
 from harness.schemas import Schema
 from ordering.cancel_order import cancel
 from ordering.model import outbox as ordering_outbox
 from ordering.orders import Order
-from ordering.place_orders import NewOrder, accept, decide
+from ordering.place_orders import NewOrder, Verdict, accept, decide
 from ordering.release_stock import released
 from ordering.worker import follow
 
@@ -56,7 +56,8 @@ class SmallWorld:
 
     def place(self, key: str, product_id: int, quantity: int) -> Order:
         order = self.accept(key, product_id, quantity)
-        [decided] = self.ordering.transact(decide, self.catalog.transact(reserve_stock.reserve, [order.reservation()]))
+        [outcome] = self.catalog.transact(reserve_stock.reserve, [order.reservation()])
+        [decided] = self.ordering.transact(decide, [Verdict(order, outcome)])
         return decided
 
     def announce(self) -> list[Fulfilment]:
@@ -105,5 +106,6 @@ def an_honest_day(world: SmallWorld) -> tuple[Ledger, Counter[int]]:
 
 
 def _fulfil_what_was_announced_before(world: SmallWorld) -> None:
-    world.fulfilment.transact(complete, world.fulfilment.transact(owned, OWNER))
+    left = world.fulfilment.transact(owned, OWNER)
+    world.fulfilment.transact(complete, world.fulfilment.transact(still_owned, OWNER, left))
     world.answer()

@@ -16,13 +16,14 @@ from faults.children import Child
 from faults.crash_points import Campaign
 from faults.keeper import Death
 from faults.load import Load
-from faults.schedule import STORM_SECONDS, Fault, Kind, Storm
+from faults.schedule import LEASE_SECONDS, STORM_SECONDS, Fault, Kind, Storm
 from faults.whole_system import WholeSystem
 
 AIM_SECONDS = 0.5  # how long a fault waits for something to meet
 LINGER_SECONDS = 4.0  # how long a cut stays beyond its time until it has met something
 DELAY_SECONDS = 0.7
 DRAINED_WITHIN = 15.0
+ALONE_SECONDS = 6.0  # long enough to notice that Redis has lost its memory, and to act on it
 RESTARTS_AT_ONCE = 2  # a start costs a second of a core; more at once would starve what stays up
 STARTED = "listening on"
 
@@ -207,10 +208,14 @@ class Storms:
         elif stimulus == "poison":
             await self._strike(Fault(0, Kind.POISON, seed=len(self.poison)))
         elif stimulus == "Redis emptied":
-            await self._strike(Fault(0, Kind.REDIS_EMPTIED))
+            await asyncio.gather(self._freeze_others(child, ALONE_SECONDS), self._strike(Fault(0, Kind.REDIS_EMPTIED)))
         else:
-            others = [other for other in self.system.children(child.kind) if other is not child]
-            await asyncio.gather(*(self._strike(Fault(0, Kind.FREEZE, other.name, 12.5)) for other in others))
+            await self._freeze_others(child, LEASE_SECONDS + 2.5)
+
+    async def _freeze_others(self, child: Child, seconds: float) -> None:
+        """So that what comes now is for this replica to do."""
+        others = [other for other in self.system.children(child.kind) if other is not child]
+        await asyncio.gather(*(self._strike(Fault(0, Kind.FREEZE, other.name, seconds)) for other in others))
 
 
 def _name(fault: Fault) -> str:

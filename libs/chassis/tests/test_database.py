@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,7 +10,7 @@ import pytest
 from sqlalchemy import BigInteger, CheckConstraint, Column, Connection, MetaData, Table, exc, select, text
 
 from chassis import database as chassis_database
-from chassis.database import Database
+from chassis.database import PING_AFTER_IDLE_SECONDS, Database
 from chassis.problems import Unavailable
 from harness.engine import MySQLServer
 from harness.schemas import Schema
@@ -228,6 +229,7 @@ def test_connections_that_died_in_the_pool_are_replaced_unnoticed(
 ) -> None:
     idle = database.transact(one_value, "SELECT CONNECTION_ID()")
     mysql_server.execute(f"KILL {idle}")
+    time.sleep(PING_AFTER_IDLE_SECONDS)
 
     def look(connection: Connection) -> int:
         counted.append(1)

@@ -10,7 +10,7 @@ from chassis.database import Database
 from fulfilment import take_over as take_over_module
 from fulfilment.fulfilments import lock
 from fulfilment.model import IN_WORK, State, workers
-from fulfilment.take_over import owned, take_over
+from fulfilment.take_over import owned, still_owned, take_over
 from fulfilment.tests.factories import ME, OTHER, a_fulfilment, a_worker, rows, the_fulfilment, tries
 from harness.threads import at_once
 
@@ -106,4 +106,5 @@ def test_a_commit_whose_answer_was_lost_leaves_rows_that_their_owner_finds(datab
     again = database.transact(take_over, ME)
 
     assert again == []
-    assert [(row.order_id, row.fence) for row in database.transact(owned, ME)] == [(1, 2)]
+    assert database.transact(owned, ME) == {1}
+    assert [(row.order_id, row.fence) for row in database.transact(still_owned, ME, {1, 2, 3})] == [(1, 2)]

@@ -15,7 +15,7 @@ from contracts.reservations import Line, Outcome, PricedLine, Result, Shortage
 from ordering import orders as stored
 from ordering.model import State, Step, order_steps, orders, outbox
 from ordering.orders import Order
-from ordering.place_orders import NewOrder, accept, decide
+from ordering.place_orders import NewOrder, Verdict, accept, decide
 
 PRICE = Decimal("10.50")
 DECIDED_AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
@@ -67,17 +67,23 @@ def an_announced_step(database: Database, order_id: int, entry: str) -> None:
     database.transact(lambda connection: connection.execute(order_steps.insert(), [row]).close())
 
 
-def held(order: Order) -> Outcome:
+def held(order: Order) -> Verdict:
     lines = [PricedLine(product_id=item.product_id, quantity=item.quantity, unit_price=PRICE) for item in order.items]
     total = sum((PRICE * line.quantity for line in lines), Decimal())
-    return Outcome(order_id=order.id, result=Result.HELD, lines=lines, total=total, decided_at=DECIDED_AT)
+    outcome = Outcome(order_id=order.id, result=Result.HELD, lines=lines, total=total, decided_at=DECIDED_AT)
+    return Verdict(order, outcome)
 
 
-def refused(order: Order, result: Result = Result.INSUFFICIENT_STOCK) -> Outcome:
+def refused(order: Order, result: Result = Result.INSUFFICIENT_STOCK) -> Verdict:
     shortages = [Shortage(product_id=item.product_id, requested=item.quantity, available=0) for item in order.items]
-    return Outcome(
+    outcome = Outcome(
         order_id=order.id, result=result, shortages=shortages, total=PRICE, missing=[1], decided_at=DECIDED_AT
     )
+    return Verdict(order, outcome)
+
+
+def undecided(order: Order, result: Result = Result.UNDECIDED) -> Verdict:
+    return Verdict(order, Outcome(order_id=order.id, result=result))
 
 
 def the_order(database: Database, order_id: int) -> Order:

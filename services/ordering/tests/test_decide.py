@@ -14,7 +14,7 @@ from contracts.reservations import REFUSALS, Outcome, Result
 from harness.threads import at_once
 from ordering.model import State
 from ordering.orders import Order
-from ordering.place_orders import decide
+from ordering.place_orders import Verdict, decide
 from ordering.tests.factories import (
     DECIDED_AT,
     PRICE,
@@ -27,11 +27,12 @@ from ordering.tests.factories import (
     rows,
     seconds_until_due,
     the_order,
+    undecided,
 )
 
 
-def decide_all(database: Database, *outcomes: Outcome) -> list[Order]:
-    return database.transact(decide, outcomes)
+def decide_all(database: Database, *verdicts: Verdict) -> list[Order]:
+    return database.transact(decide, verdicts)
 
 
 def test_held_stock_places_the_order_with_its_prices_and_announces_it(database: Database) -> None:
@@ -67,14 +68,14 @@ def test_a_placed_order_is_looked_after_if_nobody_answers(database: Database) ->
 @pytest.mark.parametrize("result", sorted(REFUSALS))
 def test_a_refusal_is_stored_whole_and_announced_to_nobody(database: Database, result: Result) -> None:
     order = a_pending_order(database)
-    outcome = refused(order, result)
+    verdict = refused(order, result)
 
-    [rejected] = decide_all(database, outcome)
+    [rejected] = decide_all(database, verdict)
 
     assert rejected.state is State.REJECTED
     assert announcements(database) == []
     stored = the_order(database, order.id)
-    assert Outcome.model_validate(stored.refusal) == outcome == Outcome.model_validate(rejected.refusal)
+    assert Outcome.model_validate(stored.refusal) == verdict.outcome == Outcome.model_validate(rejected.refusal)
     assert seconds_until_due(database, order.id) is None
     assert (stored.total, stored.items) == (None, order.items)
 
@@ -83,7 +84,7 @@ def test_a_refusal_is_stored_whole_and_announced_to_nobody(database: Database, r
 def test_no_decision_moves_nothing(database: Database, result: Result) -> None:
     order = a_pending_order(database)
 
-    [same] = decide_all(database, Outcome(order_id=order.id, result=result))
+    [same] = decide_all(database, undecided(order, result))
 
     assert same == order == the_order(database, order.id)
     assert announcements(database) == []
@@ -91,7 +92,7 @@ def test_no_decision_moves_nothing(database: Database, result: Result) -> None:
 
 @pytest.mark.parametrize("late", [held, refused])
 def test_who_comes_late_answers_what_is_stored_and_touches_nothing(
-    database: Database, late: Callable[[Order], Outcome]
+    database: Database, late: Callable[[Order], Verdict]
 ) -> None:
     orders = [an_order(database, state, revision=3) for state in State if state is not State.PENDING]
     before = rows(database, "SELECT * FROM orders")
@@ -124,16 +125,16 @@ def test_who_decides_while_another_does_waits_and_then_touches_nothing(database:
 def test_a_batch_announces_exactly_those_it_moved(database: Database) -> None:
     before = an_order(database, State.CANCELLING)
     orders = [a_pending_order(database) for _ in range(5)]
-    outcomes = [
+    verdicts = [
         held(orders[3]),
         held(before),
         refused(orders[0]),
         held(orders[1]),
-        Outcome(order_id=orders[2].id, result=Result.UNDECIDED),
+        undecided(orders[2]),
         held(orders[3]),
     ]
 
-    decided = decide_all(database, *outcomes)
+    decided = decide_all(database, *verdicts)
 
     assert [order.state for order in decided] == [
         State.PLACED,
@@ -149,9 +150,9 @@ def test_a_batch_announces_exactly_those_it_moved(database: Database) -> None:
 
 def test_two_that_finish_one_placement_at_once_announce_it_once(database: Database) -> None:
     orders = [a_pending_order(database) for _ in range(30)]
-    outcomes = [held(order) for order in orders]
+    verdicts = [held(order) for order in orders]
 
-    one, other = at_once([partial(decide_all, database, *outcomes), partial(decide_all, database, *outcomes[::-1])])
+    one, other = at_once([partial(decide_all, database, *verdicts), partial(decide_all, database, *verdicts[::-1])])
 
     assert {order.state for order in one + other} == {State.PLACED}
     assert sorted(announcements(database)) == [("OrderPlaced", order.id, 1) for order in orders]
@@ -172,10 +173,10 @@ def test_a_crash_between_the_move_and_the_announcement_leaves_neither(database: 
 
 
 def test_a_commit_whose_answer_was_lost_is_run_again_without_a_second_announcement(database: Database) -> None:
-    outcome = held(a_pending_order(database))
+    verdict = held(a_pending_order(database))
 
-    decide_all(database, outcome)
-    [again] = decide_all(database, outcome)
+    decide_all(database, verdict)
+    [again] = decide_all(database, verdict)
 
     assert again.state is State.PLACED
     assert len(announcements(database)) == 1

@@ -10,7 +10,7 @@ from chassis.database import Database
 from harness.threads import at_once
 from ordering.model import State
 from ordering.orders import Order, lock
-from ordering.place_orders import Stages, place
+from ordering.place_orders import Stages, Verdict, place
 from ordering.resume_orders import LOOK_AGAIN_SECONDS, claim_overdue, resume
 from ordering.tests.catalog_stand_in import CatalogStandIn
 from ordering.tests.factories import (
@@ -60,7 +60,7 @@ async def test_a_crash_after_the_decision_leaves_nothing_to_resume(
     database: Database, placing: Stages, catalog: CatalogStandIn
 ) -> None:
     [order] = overdue_orders(database, 1)
-    await placing.decide(await placing.reserve(order.reservation()))
+    await placing.decide(Verdict(order, await placing.reserve(order.reservation())))
     make_due(database, [order.id])
 
     await resume(database, placing)
