@@ -44,6 +44,13 @@ reset: _venv
 test *arguments: _venv
     @exec {{ bin }}/pytest -n auto --dist loadfile "$@"
 
+# The tests of the whole system at full size: 1,000 cancels, fulfilment away for five minutes, 100 stock proofs
+[group('develop')]
+[no-exit-message]
+[positional-arguments]
+test-at-full-size *arguments: _venv
+    @FULL_SIZE=1 exec {{ bin }}/pytest --durations 0 tests/flow "$@"
+
 # Measure the system against a route that does nothing and against the usual design: `./justw bench --help`
 [group('develop')]
 [no-exit-message]

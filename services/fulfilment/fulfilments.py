@@ -63,7 +63,8 @@ def remember_tries(
     ended_at: datetime | None,
     reason: str | None = None,
 ) -> None:
-    """Keep the current try of each before its row goes on to the next."""
+    """Keep the current try of each before its row goes on to the next. One still waiting out a backoff never began."""
+    moment = ended_at or now(connection)
     rows = [
         {
             "order_id": row.order_id,
@@ -75,6 +76,7 @@ def remember_tries(
             "reason": reason,
         }
         for row in ended
+        if row.started_at is not None and row.started_at <= moment
     ]
     if rows:
         connection.execute(past_tries.insert(), rows)

@@ -1,9 +1,13 @@
 """Many clients at once, each with a connection of its own."""
 
 import ssl
-from collections.abc import Sequence
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -16,7 +20,7 @@ NO_TLS = ssl.create_default_context()  # every client would make one of its own,
 
 def all_at_once(system: System, orders: Sequence[dict[str, Any]], key: str | None = None) -> list[httpx.Response]:
     """Send each order from a thread of its own, at the same moment; answers in the order given."""
-    ready = Barrier(len(orders))
+    ready = threading.Barrier(len(orders))
     headers = {"Idempotency-Key": key} if key else {}
 
     def buy(order: dict[str, Any]) -> httpx.Response:
@@ -37,3 +41,57 @@ def statuses(answers: Sequence[httpx.Response]) -> dict[int, int]:
     """How many answers had each status."""
     found = [answer.status_code for answer in answers]
     return {status: found.count(status) for status in sorted(set(found))}
+
+
+@dataclass
+class Seen:
+    """What clients were answered: how often each status or error, and the orders they were promised."""
+
+    answers: Counter[str] = field(default_factory=Counter)
+    acknowledged: list[int] = field(default_factory=list)
+
+
+@contextmanager
+def ordering_meanwhile(system: System, product_id: int, clients: int = 4, pause: float = 0.0) -> Iterator[Seen]:
+    """Clients place orders one after another, each over one kept connection, until the block ends."""
+    seen = Seen()
+    over = threading.Event()
+
+    def order() -> None:
+        with httpx.Client(base_url=system.url, timeout=20, verify=NO_TLS) as client:
+            while not over.is_set():
+                try:
+                    answer = client.post(ORDERS, json=one_of(product_id))
+                except httpx.TransportError as error:
+                    seen.answers[type(error).__name__] += 1
+                else:
+                    seen.answers[str(answer.status_code)] += 1
+                    if answer.status_code == 201:
+                        seen.acknowledged.append(answer.json()["id"])
+                time.sleep(pause)
+
+    threads = [threading.Thread(target=order) for _ in range(clients)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+
+def orders_of(system: System, product_id: int) -> dict[int, str]:
+    """The states of all orders of the product that took stock, by id."""
+    found: dict[int, str] = {}
+    path: str | None = f"{ORDERS}?limit=1000"
+    while path:
+        answer = system.client.get(path)
+        found |= {order["id"]: order["state"] for order in answer.json() if order["product_id"] == product_id}
+        path = answer.links.get("next", {}).get("url")
+    return found
+
+
+def nothing_under_way(system: System) -> bool:
+    states = ("pending", "placed", "cancelling", "releasing")
+    return not any(system.client.get(ORDERS, params={"state": state, "limit": 1}).json() for state in states)

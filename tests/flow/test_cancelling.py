@@ -4,12 +4,13 @@ import asyncio
 
 import httpx
 
-from flow.buyers import ORDERS, one_of
+from flow.buyers import ORDERS, nothing_under_way, one_of
+from harness.size import STEP_SECONDS, at_size
 from harness.system import System, wait_until
 
-CANCELS = 200
-AT_ONCE = 20
-LATEST = 0.6  # seconds: twice the step of the tested system
+CANCELS = at_size(200, 1000)
+AT_ONCE = at_size(20, 100)
+LATEST = STEP_SECONDS + at_size(0.3, 1.0)
 
 
 async def placed_and_cancelled(client: httpx.AsyncClient, product_id: int, after: float) -> int:
@@ -33,11 +34,6 @@ async def all_cancelled(system: System, product_id: int) -> list[int]:
 
     async with httpx.AsyncClient(base_url=system.url, timeout=30) as client:
         return await asyncio.gather(*(in_turn(client, LATEST * n / CANCELS) for n in range(CANCELS)))
-
-
-def nothing_under_way(system: System) -> bool:
-    states = ("placed", "cancelling", "releasing")
-    return not any(system.client.get(ORDERS, params={"state": state, "limit": 1}).json() for state in states)
 
 
 def test_each_order_ends_cancelled_or_fulfilled_and_the_stock_is_exact(system: System) -> None:

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
+from flow.buyers import nothing_under_way, orders_of
 from harness.system import System, wait_until
 
 ORDERED = 150
@@ -46,23 +47,8 @@ def test_acknowledged_orders_and_stock_survive_a_restart_of_everything(system: S
     system.start()
 
     assert len(acknowledged) >= ORDERED
-    wait_until(lambda: not _open_orders(system, product_id), what="every order to be decided")
-    orders = _orders(system, product_id)
+    wait_until(lambda: nothing_under_way(system), what="every order to end")
+    orders = orders_of(system, product_id)
     assert set(acknowledged) <= orders.keys()
     assert set(orders.values()) == {"fulfilled"}
     assert system.stock(product_id) == 100_000 - len(orders)
-
-
-def _orders(system: System, product_id: int) -> dict[int, str]:
-    """The states of all orders of the product that took stock, by id."""
-    found: dict[int, str] = {}
-    path: str | None = "/api/v1/orders?limit=1000"
-    while path:
-        answer = system.client.get(path)
-        found |= {order["id"]: order["state"] for order in answer.json() if order["product_id"] == product_id}
-        path = answer.links.get("next", {}).get("url")
-    return found
-
-
-def _open_orders(system: System, product_id: int) -> list[int]:
-    return [order_id for order_id, state in _orders(system, product_id).items() if state in {"pending", "placed"}]

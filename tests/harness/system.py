@@ -13,6 +13,7 @@ from harness.engine import HOST, Engine, MySQLServer, RedisServer
 from harness.processes import Process, listening
 from harness.schemas import Schemas
 from harness.servers import in_containers
+from harness.size import STEP_SECONDS
 from local.gateway_server import Gateway
 from local.processes import free_port
 from local.topology import PORTS, SERVICES, WORKERS, Topology
@@ -97,7 +98,7 @@ class System:
 
 @contextmanager
 def running(directory: Path, *, replicas: int) -> Iterator[System]:
-    """A system with servers of its own, ready for orders; its processing step takes 0.3 s."""
+    """A system with servers of its own, ready for orders; its processing step takes STEP_SECONDS."""
     with ExitStack() as life:
         mysql = life.enter_context(servers.mysql(directory))
         redis = life.enter_context(servers.redis(directory))
@@ -117,7 +118,7 @@ def running(directory: Path, *, replicas: int) -> Iterator[System]:
 
 
 def _processes(life: ExitStack, topology: Topology, directory: Path) -> list[Process]:
-    environment = topology.environment() | {"FULFILMENT_PROCESSING_SECONDS": "0.3"}
+    environment = topology.environment() | {"FULFILMENT_PROCESSING_SECONDS": str(STEP_SECONDS)}
     replicas = range(topology.replicas)
     apis = [process for service in SERVICES for process in _apis(life, topology, service)]
     workers = [Process(f"{service}-worker-{n}", free_port()) for service in WORKERS for n in replicas]

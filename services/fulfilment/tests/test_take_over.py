@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from chassis import heartbeat
 from chassis.database import Database
 from fulfilment import take_over as take_over_module
+from fulfilment.fulfil_orders import Failure, fail
 from fulfilment.fulfilments import lock
 from fulfilment.model import IN_WORK, State, workers
 from fulfilment.take_over import owned, still_owned, take_over
@@ -32,6 +33,16 @@ def test_the_orders_of_a_dead_worker_are_taken_over_under_the_next_fence(databas
     assert taken.taken_at == before.taken_at
     assert tries(database) == [(4, OTHER, "lost")]
     assert rows(database, "SELECT ended_at FROM past_tries") == [(None,)], "nobody knows when it ended"
+
+
+def test_a_try_that_waited_out_its_backoff_when_the_worker_died_never_began(database: Database) -> None:
+    held = a_fulfilment(database, owner=OTHER)
+    database.transact(fail, Failure(held, "no paper"), 3)
+
+    [taken] = database.transact(take_over, ME)
+
+    assert taken.owner == ME
+    assert tries(database) == [(1, OTHER, "failed")]
 
 
 def test_a_worker_that_said_goodbye_is_gone_at_once(database: Database) -> None:
