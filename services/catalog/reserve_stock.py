@@ -28,6 +28,7 @@ class Shelf:
     stock: int
     version: int
     deleted: bool
+    read_at: datetime
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,22 @@ def lock(connection: Connection, product_ids: Iterable[int]) -> dict[int, Shelf]
     if not ids:
         return {}
     rows = connection.execute(LOCK, {"ids": ids})
-    return {row.id: Shelf(row.price, row.stock, row.version, row.deleted_at is not None) for row in rows}
+    return {
+        row.id: Shelf(row.price, row.stock, row.version, row.deleted_at is not None, row.now.replace(tzinfo=UTC))
+        for row in rows
+    }
 
 
 # ORDER BY alone doesn't set the order in which rows are locked, the access path does: hence the hint.
 LOCK = (
-    select(products.c.id, products.c.price, products.c.stock, products.c.version, products.c.deleted_at)
+    select(
+        products.c.id,
+        products.c.price,
+        products.c.stock,
+        products.c.version,
+        products.c.deleted_at,
+        func.now(6).label("now"),
+    )
     .where(products.c.id.in_(bindparam("ids", expanding=True)))
     .order_by(products.c.id)
     .with_hint(products, "FORCE INDEX (PRIMARY)")
@@ -93,11 +104,17 @@ def reserve(connection: Connection, wanted: Sequence[Reservation]) -> list[Outco
             new.setdefault(asked.order_id, asked)
     if new:
         shelves = lock(connection, (line.product_id for asked in new.values() for line in asked.lines))
-        now = connection.execute(select(func.now(6))).scalar_one().replace(tzinfo=UTC)
-        decided = decide(list(new.values()), shelves, now)
+        decided = decide(list(new.values()), shelves, _now(connection, shelves))
         _record(connection, new, decided, shelves)
         answers |= {outcome.order_id: (new[outcome.order_id], outcome) for outcome in decided}
     return [_answer(asked, *answers[asked.order_id]) for asked in wanted]
+
+
+def _now(connection: Connection, shelves: Mapping[int, Shelf]) -> datetime:
+    """By the database's clock, which was read with the rows; only without any is it asked again."""
+    for shelf in shelves.values():
+        return shelf.read_at
+    return connection.execute(select(func.now(6))).scalar_one().replace(tzinfo=UTC)
 
 
 def decide(wanted: Sequence[Reservation], shelves: Mapping[int, Shelf], now: datetime) -> list[Outcome]:
