@@ -25,6 +25,15 @@ class Position:
         """Will the group come to this entry, or hold it unacknowledged? One beyond the end was lost with Redis's memory."""
         return self.floor <= parts(entry_id) <= self.end
 
+    def has_passed(self, entry_id: str) -> bool:
+        """The group had this entry and has acknowledged it."""
+        return self.known and parts(entry_id) < self.floor
+
+    @property
+    def caught_up(self) -> bool:
+        """Nothing is there that the group hasn't acknowledged; what doesn't exist can't be waited for."""
+        return not self.known or self.floor > self.end
+
 
 async def position(client: redis.Redis, stream: str, group: str) -> Position:
     try:

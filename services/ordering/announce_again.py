@@ -1,8 +1,9 @@
 """Announcing again what fulfilment has not answered, because Redis may lose a second, or everything.
 
-The first reminder comes after a while, the next ones at growing distance, and none while the group still has the last
-announcement ahead of it: a fulfilment that was down for an hour finds each order once. When Redis has visibly lost
-its memory (its run id changed, or the mark left in it is gone) all that wait for an answer are due at once.
+The first reminder comes after a while, the next ones at growing distance. A fulfilment that was down for an hour finds each
+order once: none is announced again while the group still has the last announcement ahead of it, nor before it has had its
+while from then on, nor while answers wait to be read here. When Redis has visibly lost its memory (its run id changed, or
+the mark left in it is gone) all that wait for an answer are due at once.
 """
 
 import logging
@@ -19,9 +20,9 @@ from chassis.positions import Position, position
 from chassis.problems import Conflict
 from chassis.streams import available
 from contracts.events import OrderCancelled, OrderPlaced
-from contracts.streams import ORDERING
+from contracts.streams import FULFILMENT, ORDERING
 from ordering import cancel_order, place_orders
-from ordering.model import REMIND_AFTER_SECONDS, State, Step, order_steps, orders, outbox, redis_marks
+from ordering.model import REMIND_AFTER_SECONDS, UNREAD, State, Step, order_steps, orders, outbox, redis_marks
 from ordering.orders import COLUMNS, Order, fetch, lock_one
 
 log = logging.getLogger(__name__)
@@ -38,7 +39,8 @@ async def remind(database: Database, client: redis.Redis) -> bool:
     """Announce some that are overdue. True if there may be more."""
     async with available():
         group = await position(client, ORDERING.name, "fulfilment")
-    return await database.run(announce_overdue, group) == AT_ONCE
+        answers = await position(client, FULFILMENT.name, "ordering")
+    return answers.caught_up and await database.run(announce_overdue, group) == AT_ONCE
 
 
 def announce_overdue(connection: Connection, group: Position) -> int:
@@ -50,9 +52,13 @@ def announce_overdue(connection: Connection, group: Position) -> int:
     unsent = set(connection.execute(UNSENT, {"ids": ids}).scalars())
     entries = {row.order_id: row.detail["entry"] for row in connection.execute(ANNOUNCEMENTS, {"ids": ids})}
     ahead = unsent | {id_ for id_ in ids if id_ in entries and group.is_ahead(entries[id_])}
-    unanswered = [order for order in overdue if order.id not in ahead]
+    just_read = {
+        order.id for order in overdue if order.reminders == UNREAD and group.has_passed(entries.get(order.id, "0-0"))
+    } - ahead
+    unanswered = [order for order in overdue if order.id not in ahead | just_read]
     announcements.add(connection, outbox, [_event(order) for order in unanswered])
     connection.execute(LATER, {"ids": list(ahead)})
+    connection.execute(IN_ITS_TIME, {"ids": list(just_read)})
     connection.execute(REMINDED, {"ids": [order.id for order in unanswered]})
     if unanswered:
         log.warning("announced %d orders again that nobody has answered", len(unanswered))
@@ -88,21 +94,17 @@ ANNOUNCEMENTS = (  # the last of each order comes last
     .where(order_steps.c.order_id.in_(IDS), order_steps.c.step == Step.ANNOUNCED)
     .order_by(order_steps.c.id)
 )
-LATER = (
-    orders.update().where(orders.c.id.in_(IDS)).values(due_at=text(f"NOW(6) + INTERVAL {STILL_AHEAD_SECONDS} SECOND"))
-)
-REMINDED = (
-    orders.update()
-    .where(orders.c.id.in_(IDS))
-    .ordered_values(  # MySQL assigns from left to right
-        (orders.c.reminders, orders.c.reminders + 1),
-        (
-            orders.c.due_at,
-            text("NOW(6) + INTERVAL LEAST(:longest, :first * POW(2, reminders)) SECOND").bindparams(
-                longest=LONGEST_DISTANCE_SECONDS, first=REMIND_AFTER_SECONDS
-            ),
+MOVED = orders.update().where(orders.c.id.in_(IDS))
+LATER = MOVED.values(reminders=UNREAD, due_at=text(f"NOW(6) + INTERVAL {STILL_AHEAD_SECONDS} SECOND"))
+IN_ITS_TIME = MOVED.values(reminders=0, due_at=text(f"NOW(6) + INTERVAL {REMIND_AFTER_SECONDS} SECOND"))
+REMINDED = MOVED.ordered_values(  # MySQL assigns from left to right
+    (orders.c.reminders, func.greatest(orders.c.reminders, 0) + 1),
+    (
+        orders.c.due_at,
+        text("NOW(6) + INTERVAL LEAST(:longest, :first * POW(2, reminders)) SECOND").bindparams(
+            longest=LONGEST_DISTANCE_SECONDS, first=REMIND_AFTER_SECONDS
         ),
-    )
+    ),
 )
 
 

@@ -24,6 +24,7 @@ from chassis.idempotency import FingerprintColumn, KeyColumn
 from chassis.outbox import outbox_table
 
 REMIND_AFTER_SECONDS = 15  # a step takes 5
+UNREAD = -1  # instead of a number of reminders: when last looked at, the announcement waited to be read
 MAX_ITEMS = 100
 MAX_QUANTITY = 10_000
 

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from chassis import streams
 from chassis.database import Database
 from chassis.positions import BEGINNING, Position, parts
 from chassis.problems import Conflict
 from chassis.relay import Relay
-from contracts.streams import ORDERING
+from contracts.streams import FULFILMENT, ORDERING
 from harness.engine import RedisServer
 from ordering.announce_again import (
     LONGEST_DISTANCE_SECONDS,
@@ -22,7 +23,7 @@ from ordering.announce_again import (
     notice_loss,
     remind,
 )
-from ordering.model import State, outbox
+from ordering.model import REMIND_AFTER_SECONDS, UNREAD, State, outbox
 from ordering.note_announced import note_announced
 from ordering.redrive_order import redrive
 from ordering.tests.factories import (
@@ -93,7 +94,6 @@ def test_what_still_waits_in_the_outbox_is_not_announced_twice(database: Databas
 
     assert announcements(database) == [("OrderPlaced", order.id, 2)]
     assert 0 < (seconds_until_due(database, order.id) or 0) <= STILL_AHEAD_SECONDS
-    assert the_order(database, order.id).reminders == 0
 
 
 def test_no_reminder_while_the_group_still_has_the_last_announcement_ahead_of_it(database: Database) -> None:
@@ -105,9 +105,50 @@ def test_no_reminder_while_the_group_still_has_the_last_announcement_ahead_of_it
 
     database.transact(announce_overdue, Position(known=True, floor=(1000, 1), end=(2000, 3)))
 
-    assert {entry: the_order(database, order.id).reminders for entry, order in orders.items()} == entries
+    reminders = {entry: the_order(database, order.id).reminders for entry, order in orders.items()}
+    assert reminders == {entry: 1 if again else UNREAD for entry, again in entries.items()}
     reminded = [("OrderPlaced", order.id, 1) for entry, order in orders.items() if entries[entry]]
     assert sorted(announcements(database)) == reminded
+
+
+def test_what_was_read_only_now_has_its_time_to_be_answered(database: Database) -> None:
+    order = an_order(database, State.PLACED, due_in=-1)
+    an_announced_step(database, order.id, "1000-1")
+    database.transact(announce_overdue, Position(known=True, floor=(1000, 1), end=(1000, 1)))
+    make_due(database, [order.id])
+
+    database.transact(announce_overdue, Position(known=True, floor=(1000, 2), end=(1000, 1)))
+
+    assert announcements(database) == []
+    assert 10 < (seconds_until_due(database, order.id) or 0) <= REMIND_AFTER_SECONDS
+    make_due(database, [order.id])
+    database.transact(announce_overdue, Position(known=True, floor=(1000, 2), end=(1000, 1)))
+    assert announcements(database) == [("OrderPlaced", order.id, 1)]
+
+
+def test_what_redis_forgot_while_it_was_unread_is_announced_at_once(database: Database) -> None:
+    order = an_order(database, State.PLACED, due_in=-1)
+    an_announced_step(database, order.id, "1000-1")
+    database.transact(announce_overdue, Position(known=True, floor=(1000, 1), end=(1000, 1)))
+    make_due(database, [order.id])
+
+    database.transact(announce_overdue, Position(known=True, floor=(900, 0), end=(899, 0)))
+
+    assert announcements(database) == [("OrderPlaced", order.id, 1)]
+
+
+async def test_nobody_is_reminded_while_answers_wait_to_be_read(database: Database, redis_client: Redis) -> None:
+    order = an_order(database, State.PLACED, due_in=-1)
+    await streams.ensure_group(redis_client, FULFILMENT.name, "ordering")
+    entry = await redis_client.xadd(FULFILMENT.name, {"payload": b"an answer"})
+
+    await remind(database, redis_client)
+
+    assert announcements(database) == []
+    await redis_client.xreadgroup("ordering", "a consumer", {FULFILMENT.name: ">"})
+    await redis_client.xack(FULFILMENT.name, "ordering", entry)
+    await remind(database, redis_client)
+    assert announcements(database) == [("OrderPlaced", order.id, 1)]
 
 
 def test_an_announcement_that_redis_has_forgotten_is_made_again(database: Database) -> None:
