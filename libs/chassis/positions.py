@@ -29,11 +29,6 @@ class Position:
         """The group had this entry and has acknowledged it."""
         return self.known and parts(entry_id) < self.floor
 
-    @property
-    def caught_up(self) -> bool:
-        """Nothing is there that the group hasn't acknowledged; what doesn't exist can't be waited for."""
-        return not self.known or self.floor > self.end
-
 
 async def position(client: redis.Redis, stream: str, group: str) -> Position:
     try:
@@ -48,6 +43,16 @@ async def position(client: redis.Redis, stream: str, group: str) -> Position:
         return Position(known=True, floor=parts(pending["min"]), end=end)
     milliseconds, sequence = parts(groups[group]["last-delivered-id"])
     return Position(known=True, floor=(milliseconds, sequence + 1), end=end)
+
+
+async def has_unread(client: redis.Redis, stream: str, group: str) -> bool:
+    """Do entries wait that no consumer of the group was given yet?"""
+    try:
+        end = (await client.xinfo_stream(stream))["last-generated-id"]
+        groups = {found["name"].decode(): found["last-delivered-id"] for found in await client.xinfo_groups(stream)}
+    except ResponseError:  # no such stream
+        return False
+    return group in groups and parts(groups[group]) < parts(end)
 
 
 def parts(entry_id: str | bytes) -> EntryId:

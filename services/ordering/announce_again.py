@@ -16,7 +16,7 @@ from sqlalchemy.dialects.mysql import insert
 
 from chassis import outbox as announcements
 from chassis.database import Database
-from chassis.positions import Position, position
+from chassis.positions import Position, has_unread, position
 from chassis.problems import Conflict
 from chassis.streams import available
 from contracts.events import OrderCancelled, OrderPlaced
@@ -38,9 +38,10 @@ WAITING = (State.PLACED, State.CANCELLING)
 async def remind(database: Database, client: redis.Redis) -> bool:
     """Announce some that are overdue. True if there may be more."""
     async with available():
+        if await has_unread(client, FULFILMENT.name, "ordering"):
+            return False
         group = await position(client, ORDERING.name, "fulfilment")
-        answers = await position(client, FULFILMENT.name, "ordering")
-    return answers.caught_up and await database.run(announce_overdue, group) == AT_ONCE
+    return await database.run(announce_overdue, group) == AT_ONCE
 
 
 def announce_overdue(connection: Connection, group: Position) -> int:
