@@ -34,11 +34,11 @@ def test_replicas_that_make_no_sense_are_a_sentence(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_taken_port_is_named_with_the_variable_that_moves_it() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        sentence = Topology({"ORDERING_WORKER_PORT": port - 1}, replicas=2).taken_port()
+    first = 19_870  # below those that the kernel hands out, so that no neighbour has it
+    with socket.create_server(("127.0.0.1", first + 1)):
+        sentence = Topology({"ORDERING_WORKER_PORT": first}, replicas=2).taken_port()
 
-    assert sentence == f"Port {port} is taken: stop what uses it, or set ORDERING_WORKER_PORT to a free one."
+    assert sentence == f"Port {first + 1} is taken: stop what uses it, or set ORDERING_WORKER_PORT to a free one."
 
 
 def test_a_service_is_told_of_its_own_schema_and_its_own_users() -> None:
