@@ -1,9 +1,9 @@
 """Announcing again what fulfilment has not answered, because Redis may lose a second, or everything.
 
 The first reminder comes after a while, the next ones at growing distance. A fulfilment that was down for an hour finds each
-order once: none is announced again while the group still has the last announcement ahead of it, nor before it has had its
-while from then on, nor while answers wait to be read here. When Redis has visibly lost its memory (its run id changed, or
-the mark left in it is gone) all that wait for an answer are due at once.
+order once, but for some of the last seconds: none is announced again while the group still has the last announcement ahead
+of it, nor, once seen so, before it has had its while from then on, nor while answers wait to be read here. When Redis has
+visibly lost its memory (its run id changed, or the mark left in it is gone) all that wait for an answer are due at once.
 """
 
 import logging
