@@ -278,8 +278,11 @@ async def test_what_a_dead_consumer_never_acknowledged_is_taken_over(
         await all_acknowledged(redis_client)
 
 
-async def test_what_another_consumer_is_still_busy_with_is_left_alone(reading: Reading, redis_client: Redis) -> None:
+async def test_what_another_consumer_is_still_busy_with_is_left_alone(
+    reading: Reading, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
     reader = Reader()
+    monkeypatch.setattr(streams, "IDLE_BEFORE_TAKEOVER_MILLISECONDS", 600_000)  # longer than any machine stands still
     await publish(redis_client, 1)
     await ensure_group(redis_client, ORDERING.name, GROUP)
     await redis_client.xreadgroup(GROUP, "busy", {ORDERING.name: ">"})
