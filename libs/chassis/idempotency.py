@@ -27,8 +27,11 @@ KeyColumn = VARBINARY(KEY_LENGTH)
 FingerprintColumn = BINARY(32)
 
 
-def key_of(request: Request) -> str | None:
-    """The request's key, if it has one. Raises Unprocessable for one that can't be kept."""
+async def key_of(request: Request) -> str | None:
+    """The request's key, if it has one. Raises Unprocessable for one that can't be kept.
+
+    Async although it awaits nothing: as a dependency FastAPI would send a plain function to the thread pool.
+    """
     keys = header_values(request, b"idempotency-key")
     if not keys:
         return None
@@ -39,12 +42,7 @@ def key_of(request: Request) -> str | None:
     return keys[0].decode()
 
 
-async def _key_of(request: Request) -> str | None:
-    """Async although it awaits nothing: FastAPI sends a plain function to the thread pool."""
-    return key_of(request)
-
-
-IdempotencyKey = Annotated[str | None, Depends(_key_of)]
+IdempotencyKey = Annotated[str | None, Depends(key_of)]
 
 
 def fingerprint(*parts: Any) -> bytes:

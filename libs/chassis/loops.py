@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from chassis.problems import Unavailable
 
@@ -50,11 +51,11 @@ async def running(loops: Sequence[Loop]) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await _cancel(tasks)
+        await cancel(tasks)
 
 
-async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
-    """Said until it is heard: redis-py swallowed a cancellation that met it reconnecting, and the loop went on for ever."""
+async def cancel(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    """Tell them to end, until they do: redis-py swallowed a cancellation that met it reconnecting, and went on for ever."""
     while left := [task for task in tasks if not task.done()]:
         for task in left:
             task.cancel()

@@ -31,28 +31,31 @@ class Position:
 
 
 async def position(client: redis.Redis, stream: str, group: str) -> Position:
-    try:
-        end = parts((await client.xinfo_stream(stream))["last-generated-id"])
-    except ResponseError:  # no such stream
-        return Position(known=False, floor=BEGINNING, end=BEGINNING)
-    groups = {found["name"].decode(): found for found in await client.xinfo_groups(stream)}
-    if group not in groups:
+    end, delivered = await _progress(client, stream, group)
+    if delivered is None:
         return Position(known=False, floor=BEGINNING, end=end)
     pending = await client.xpending(stream, group)
     if pending["pending"]:
         return Position(known=True, floor=parts(pending["min"]), end=end)
-    milliseconds, sequence = parts(groups[group]["last-delivered-id"])
+    milliseconds, sequence = delivered
     return Position(known=True, floor=(milliseconds, sequence + 1), end=end)
 
 
 async def has_unread(client: redis.Redis, stream: str, group: str) -> bool:
     """Do entries wait that no consumer of the group was given yet?"""
+    end, delivered = await _progress(client, stream, group)
+    return delivered is not None and delivered < end
+
+
+async def _progress(client: redis.Redis, stream: str, group: str) -> tuple[EntryId, EntryId | None]:
+    """The last entry added, and the last that the group was given: None if there is no such group."""
     try:
-        end = (await client.xinfo_stream(stream))["last-generated-id"]
-        groups = {found["name"].decode(): found["last-delivered-id"] for found in await client.xinfo_groups(stream)}
+        end = parts((await client.xinfo_stream(stream))["last-generated-id"])
+        groups = await client.xinfo_groups(stream)
     except ResponseError:  # no such stream
-        return False
-    return group in groups and parts(groups[group]) < parts(end)
+        return BEGINNING, None
+    delivered = {found["name"]: parts(found["last-delivered-id"]) for found in groups}
+    return end, delivered.get(group.encode())
 
 
 def parts(entry_id: str | bytes) -> EntryId:

@@ -27,7 +27,7 @@ from chassis import dead_letters
 from chassis.crash_points import crash_point
 from chassis.database import Database
 from chassis.dead_letters import DeadLetter
-from chassis.loops import Loop
+from chassis.loops import Loop, cancel
 from chassis.problems import Unavailable
 from contracts.events import UnreadableEvent
 from contracts.streams import PAYLOAD_FIELD, Stream
@@ -131,7 +131,9 @@ class Consumer(Generic[E_]):
     async def stop(self) -> None:
         """Read no more. What was read and isn't acknowledged yet goes to another consumer later."""
         self._stopped = True
+        reading = list(self._subscriber.tasks)  # FastStream cancels them once and forgets them
         await self._subscriber.stop()
+        await cancel(reading)
 
     async def _heal(self) -> None:
         if self.running or self._stopped:

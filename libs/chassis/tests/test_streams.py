@@ -295,6 +295,30 @@ async def test_what_another_consumer_is_still_busy_with_is_left_alone(
     assert reader.order_ids == [2]
 
 
+async def test_once_stopped_it_takes_nothing_away_from_others(
+    reading: Reading, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Although redis-py may swallow a cancellation, one that meets it connecting again, and read once more."""
+    read_once, reader = Redis.xreadgroup, Reader()
+
+    async def stubborn(*args: Any, **options: Any) -> Any:
+        try:
+            return await read_once(*args, **options)
+        except asyncio.CancelledError:
+            return await read_once(*args, **options)
+
+    monkeypatch.setattr(Redis, "xreadgroup", stubborn)
+    async with reading(reader):
+        await publish(redis_client, 1)
+        await reader.has_read(1)
+        await all_acknowledged(redis_client)
+
+    await publish(redis_client, 2)
+    await asyncio.sleep(0.3)
+
+    assert await pending(redis_client, ORDERING.name, GROUP) == 0
+
+
 async def test_two_readers_of_a_group_share_its_events(reading: Reading, redis_client: Redis) -> None:
     first, second = Reader(), Reader()
 
