@@ -1,11 +1,12 @@
 """Pages by key, not by offset: page one million costs what page one does."""
 
 from collections.abc import Sequence
-from typing import Annotated, Protocol
+from typing import Annotated, Any, Protocol
 from urllib.parse import urlencode
 
 from fastapi import Query, Request, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from sqlalchemy import Column, Select, literal
 
 from chassis.web import MAX_ID, whole_number
 
@@ -35,3 +36,16 @@ def link_next(request: Request, response: Response, page: Page, rows: Sequence[I
     if len(rows) == page.limit:
         query = {**request.query_params, "limit": page.limit, "after": rows[-1].id}
         response.headers["Link"] = f'<{request.url.path}?{urlencode(query)}>; rel="next"'
+
+
+def page_of(
+    query: Select[Any], key: Column[Any], value: object, id_: Column[int], *, after: int | None, newest_first: bool
+) -> Select[Any]:
+    """`query`'s rows with this `value` of `key`, which is indexed, by id.
+
+    Written as a range of (key, id): told that key equals value, MariaDB steps over all such rows that come before the page.
+    """
+    query = query.where(key >= literal(value), key <= literal(value))
+    if after is not None:
+        query = query.where(id_ < after if newest_first else id_ > after)
+    return query.order_by(key.desc(), id_.desc()) if newest_first else query.order_by(key, id_)

@@ -9,8 +9,9 @@ from sqlalchemy import Connection, Row, bindparam, func, select
 
 from catalog.model import MAX_STOCK, MovementKind, products, stock_movements
 from catalog.reserve_stock import Movement, Shelf, lock, move
+from chassis.paging import page_of
 from chassis.problems import Conflict, NotFound, PreconditionFailed, Problem
-from chassis.web import MAX_ID, Money, UtcTime
+from chassis.web import Money, UtcTime
 
 STALE = "The product has changed since you read it"
 
@@ -114,12 +115,8 @@ def movements(connection: Connection, product_id: int, before: int | None, limit
     """Newest first. Those of a deleted product can still be read."""
     if connection.execute(select(products.c.id).where(products.c.id == product_id)).one_or_none() is None:
         raise NotFound("Product not found")
-    page = (
-        select(stock_movements)
-        .where(stock_movements.c.product_id == product_id, stock_movements.c.id < (before or MAX_ID))
-        .order_by(stock_movements.c.id.desc())
-        .limit(limit)
-    )
+    of_product, id_ = stock_movements.c.product_id, stock_movements.c.id
+    page = page_of(select(stock_movements), of_product, product_id, id_, after=before, newest_first=True).limit(limit)
     return [StockMovement.model_validate(row, from_attributes=True) for row in connection.execute(page)]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, bindparam, func, select, text
 
+from chassis.paging import page_of
 from chassis.problems import NotFound
 from contracts.reservations import Line, Reservation
 from ordering.model import REMIND_AFTER_SECONDS, TRANSITIONS, Cause, State, Step, order_steps, orders
@@ -111,7 +112,6 @@ def list_(
     connection: Connection, *, after: int | None, limit: int, state: State | None, newest_first: bool
 ) -> list[Order]:
     """Those refused at placing only when asked for."""
-    page = select(*COLUMNS).where(orders.c.state == state if state else orders.c.listed.is_(True))
-    if after is not None:
-        page = page.where(orders.c.id < after if newest_first else orders.c.id > after)
-    return fetch(connection, page.order_by(orders.c.id.desc() if newest_first else orders.c.id).limit(limit))
+    key, value = (orders.c.state, state) if state else (orders.c.listed, True)
+    page = page_of(select(*COLUMNS), key, value, orders.c.id, after=after, newest_first=newest_first)
+    return fetch(connection, page.limit(limit))
