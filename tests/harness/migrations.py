@@ -1,5 +1,8 @@
 """What a service's revisions make of a schema, for tests that compare it with what the code speaks of."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +36,14 @@ class Revisions:
     def run(self) -> None:
         upgrade(self._service, self._schema.migration_url, self._directory)
 
+    def start(self) -> "subprocess.Popen[bytes]":
+        """The same in a process of its own, which may be killed."""
+        environment = os.environ | {
+            f"{self._service.upper()}_MIGRATION_URL": self._schema.migration_url,
+            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+        }
+        return subprocess.Popen([sys.executable, "-m", self._service, "migrate"], env=environment)
+
     def stamp(self, revision: str | None) -> None:
         """Make the schema forget how far it has come, as a kill between a statement and its stamp does."""
         with self._engine.begin() as connection:
@@ -44,26 +55,28 @@ class Revisions:
         with self._engine.begin() as connection:
             return list(connection.execute(text("SELECT version_num FROM alembic_version")).scalars())
 
-    def tables(self) -> Mapping[str, set[str]]:
+    def tables(self) -> Mapping[str, list[str]]:
         """Columns, types, defaults, keys, checks and collations, as the server itself writes them down, line by line.
 
-        A set: SQLAlchemy makes the indexes of a table in any order.
+        Columns come first, in their order; the rest is sorted: SQLAlchemy makes the indexes of a table in any order.
         """
         with self._engine.begin() as connection:
             return {
-                name: {
-                    line.strip(" ,")
-                    for line in connection.execute(text(f"SHOW CREATE TABLE {name}")).one()[1].split("\n")
-                }
+                name: _lines(connection.execute(text(f"SHOW CREATE TABLE {name}")).one()[1])
                 for name in self._metadata.tables
             }
 
-    def modelled(self) -> Mapping[str, set[str]]:
+    def modelled(self) -> Mapping[str, list[str]]:
         """The same of what the model would make; nothing of it stays."""
         self._metadata.create_all(self._engine)
         tables = self.tables()
         self._metadata.drop_all(self._engine)
         return tables
+
+
+def _lines(created: str) -> list[str]:
+    lines = [line.strip(" ,") for line in created.split("\n")]
+    return sorted(lines, key=lambda line: "" if line.startswith("`") else line)
 
 
 @contextmanager

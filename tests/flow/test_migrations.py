@@ -1,22 +1,25 @@
-"""The schema that the revisions make is the one that the code speaks of, however often and whenever they are cut."""
+"""Each schema that the revisions make is the one that the code speaks of, however often and whenever they are cut."""
 
+import time
 from collections.abc import Iterator
-from functools import partial
 
 import pytest
 
-from fulfilment.model import metadata
+from catalog import model as catalog
+from fulfilment import model as fulfilment
 from harness.migrations import Revisions, revisions
-from harness.schemas import Schemas
-from harness.threads import at_once
+from harness.schemas import SERVICES, Schemas
+from ordering import model as ordering
+
+METADATA = {"catalog": catalog.metadata, "ordering": ordering.metadata, "fulfilment": fulfilment.metadata}
 
 
-@pytest.fixture
-def ours(schemas: Schemas) -> Iterator[Revisions]:
+@pytest.fixture(params=SERVICES)
+def ours(request: pytest.FixtureRequest, schemas: Schemas) -> Iterator[Revisions]:
     """On a schema as it is before the first; given back so that the next test migrates it again."""
-    with revisions("fulfilment", schemas.fresh("fulfilment"), metadata) as ours:
+    with revisions(request.param, schemas.fresh(request.param), METADATA[request.param]) as ours:
         yield ours
-    schemas.fresh("fulfilment")
+    schemas.fresh(request.param)
 
 
 def test_the_revisions_and_the_model_agree(ours: Revisions) -> None:
@@ -39,6 +42,17 @@ def test_killed_between_a_statement_and_its_stamp_they_run_again(ours: Revisions
         assert ours.tables() == before
 
 
+def test_killed_at_any_moment_they_run_again(ours: Revisions) -> None:
+    for seconds in (0.6, 1.0):
+        process = ours.start()
+        time.sleep(seconds)
+        process.kill()
+        process.wait(10)
+
+    assert ours.start().wait(60) == 0
+    assert ours.stamped() == ours.numbers[-1:]
+
+
 def test_each_revision_is_one_guarded_statement(ours: Revisions) -> None:
     for revision, body in ours.statements().items():
         assert body.count("op.") == body.count("IF NOT EXISTS") == 1, revision
@@ -46,8 +60,9 @@ def test_each_revision_is_one_guarded_statement(ours: Revisions) -> None:
 
 
 def test_several_at_once_bring_it_up_to_date_once(ours: Revisions) -> None:
-    at_once([partial(ours.run)] * 2)
+    processes = [ours.start() for _ in range(2)]
 
+    assert [process.wait(60) for process in processes] == [0, 0]
     assert ours.stamped() == ours.numbers[-1:]
 
 
