@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+import pymysql
 import pytest
 from sqlalchemy import BigInteger, CheckConstraint, Column, Connection, MetaData, Table, exc, select, text
 
@@ -225,7 +226,7 @@ def test_text_too_long_is_refused_not_cut_off(database: Database) -> None:
 
 
 def test_connections_that_died_in_the_pool_are_replaced_unnoticed(
-    mysql_server: MySQLServer, database: Database, counted: list[int]
+    mysql_server: MySQLServer, database: Database, counted: list[int], caplog: pytest.LogCaptureFixture
 ) -> None:
     idle = database.transact(one_value, "SELECT CONNECTION_ID()")
     mysql_server.execute(f"KILL {idle}")
@@ -236,6 +237,24 @@ def test_connections_that_died_in_the_pool_are_replaced_unnoticed(
         return amounts(connection)[1]
 
     assert database.transact(look) == 100
+    assert caplog.messages == []
+
+
+def test_only_a_connection_that_lay_unused_is_asked_whether_it_lives(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pings: list[bool] = []
+    monkeypatch.setattr(pymysql.connections.Connection, "ping", lambda _connection, reconnect: pings.append(reconnect))
+    monkeypatch.setattr(chassis_database, "PING_AFTER_IDLE_SECONDS", 60)
+    for _ in range(3):
+        database.transact(amounts)
+    asked_while_in_use = len(pings)
+
+    monkeypatch.setattr(chassis_database, "PING_AFTER_IDLE_SECONDS", 0)
+    database.transact(amounts)
+
+    assert asked_while_in_use == 0
+    assert pings == [False]
 
 
 def test_a_database_that_is_away_is_unavailable(database: Database) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from chassis.database import Database
 from contracts.events import OrderCancelled
-from fulfilment.fulfil_orders import complete, pass_point_of_no_return
+from fulfilment.fulfil_orders import Failure, complete, fail, pass_point_of_no_return
 from fulfilment.fulfilments import Fulfilment
 from fulfilment.model import State
 from fulfilment.on_order_cancelled import cancel
@@ -56,6 +56,16 @@ def test_a_failed_order_is_cancelled_without_another_try(database: Database) -> 
     assert cancelled == {1}
     assert told(database) == [("FulfilmentCancelled", 1, 2)]
     assert [fence for fence, _, _ in tries(database)] == [5]
+
+
+def test_a_try_that_waits_out_its_backoff_when_the_cancel_comes_never_began(database: Database) -> None:
+    held = a_fulfilment(database)
+    database.transact(fail, Failure(held, "no paper"), 3)
+
+    cancelled = cancel_all(database, order_cancelled())
+
+    assert cancelled == {1}
+    assert tries(database) == [(1, ME, "failed")]
 
 
 def test_an_order_not_seen_yet_gets_a_tombstone_that_answers(database: Database) -> None:

@@ -119,3 +119,18 @@ def test_a_commit_whose_answer_was_lost_leaves_rows_that_their_owner_finds(datab
     assert again == []
     assert database.transact(owned, ME) == {1}
     assert [(row.order_id, row.fence) for row in database.transact(still_owned, ME, {1, 2, 3})] == [(1, 2)]
+
+
+def test_of_those_missed_only_what_is_ours_and_in_work_even_now_is_given_back(database: Database) -> None:
+    for order_id, state, owner in (
+        (1, State.PROCESSING, ME),
+        (2, State.PROCESSING, OTHER),
+        (3, State.FULFILLED, ME),
+        (4, State.COMMITTING, ME),
+        (5, State.PROCESSING, ME),
+    ):
+        a_fulfilment(database, order_id, state, owner=owner)
+
+    given_back = database.transact(still_owned, ME, {1, 2, 3, 4, 6})
+
+    assert sorted(given_back, key=lambda row: row.order_id) == [the_fulfilment(database, id_) for id_ in (1, 4)]

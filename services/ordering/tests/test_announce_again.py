@@ -135,6 +135,20 @@ def test_what_redis_forgot_while_it_was_unread_is_announced_at_once(database: Da
     database.transact(announce_overdue, Position(known=True, floor=(900, 0), end=(899, 0)))
 
     assert announcements(database) == [("OrderPlaced", order.id, 1)]
+    assert the_order(database, order.id).reminders == 1
+
+
+def test_what_was_read_but_waits_in_the_outbox_once_more_is_yet_to_be_read(database: Database) -> None:
+    order = an_order(database, State.PLACED, due_in=-1)
+    an_announced_step(database, order.id, "1000-1")
+    database.transact(announce_overdue, Position(known=True, floor=(1000, 1), end=(1000, 1)))
+    database.transact(announce, order.id)
+    make_due(database, [order.id])
+
+    database.transact(announce_overdue, Position(known=True, floor=(1000, 2), end=(1000, 1)))
+
+    assert announcements(database) == [("OrderPlaced", order.id, 1)]
+    assert the_order(database, order.id).reminders == UNREAD
 
 
 async def test_nobody_is_reminded_while_answers_wait_to_be_read(database: Database, redis_client: Redis) -> None:
@@ -147,6 +161,17 @@ async def test_nobody_is_reminded_while_answers_wait_to_be_read(database: Databa
     assert announcements(database) == []
     await redis_client.xreadgroup("ordering", "a consumer", {FULFILMENT.name: ">"})
     await remind(database, redis_client)
+    assert announcements(database) == [("OrderPlaced", order.id, 1)]
+
+
+async def test_answers_that_no_group_is_there_to_read_hold_up_no_reminder(
+    database: Database, redis_client: Redis
+) -> None:
+    order = an_order(database, State.PLACED, due_in=-1)
+    await redis_client.xadd(FULFILMENT.name, {"payload": b"an answer"})
+
+    await remind(database, redis_client)
+
     assert announcements(database) == [("OrderPlaced", order.id, 1)]
 
 

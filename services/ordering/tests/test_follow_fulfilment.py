@@ -165,3 +165,17 @@ def test_a_try_keeps_its_own_times_and_reason(database: Database) -> None:
         "reason": "paper",
     }
     assert (second.detail["result"], second.detail["ended_at"]) == ("lost", None)
+
+
+def test_an_outcome_tells_in_its_own_step_nothing_of_those_before_it(database: Database) -> None:
+    taken, never_taken = an_order(database, State.PLACED), an_order(database, State.CANCELLING, revision=2)
+    overtaking = FulfilmentCancelled(order_id=never_taken.id, revision=2, taken_at=None, decided_at=AT, tries=[])
+
+    database.transact(follow, [fulfilled(taken.id), overtaking])
+
+    told = [
+        {step.step: step.detail for step in database.transact(timeline, order.id) if step.step != "try"}
+        for order in (taken, never_taken)
+    ]
+    placing: dict[str, object] = {"accepted": {}, "reserved": {}, "placed": {}}
+    assert told == [placing | {"taken": {}, "fulfilled": {}}, placing | {"cancel_accepted": {}}]
