@@ -73,6 +73,7 @@ class Database:
             pool_size=connections,
             max_overflow=0,
             pool_use_lifo=True,
+            pool_reset_on_return=None,  # `transact` has ended the transaction; a ROLLBACK more would be a round trip more
             json_serializer=_json,
             json_deserializer=orjson.loads,
             connect_args={

@@ -11,6 +11,8 @@ from fulfilment.model import IN_WORK, TRANSITIONS, Cause, State, fulfilments
 
 def cancel(connection: Connection, events: Sequence[OrderCancelled]) -> set[int]:
     """Returns the orders that are cancelled now. From `committing` on it is too late: the answer is the outcome to come."""
+    if not events:
+        return set()
     known = lock(connection, (event.order_id for event in events))
     latest = {event.order_id: event.revision for event in sorted(events, key=lambda event: event.revision)}
     raised = [row.model_copy(update={"revision": max(row.revision, latest[row.order_id])}) for row in known.values()]

@@ -257,6 +257,19 @@ def test_only_a_connection_that_lay_unused_is_asked_whether_it_lives(
     assert pings == [False]
 
 
+def test_a_transaction_is_ended_once(database: Database) -> None:
+    """A connection that goes back to the pool was committed or rolled back; to roll it back again asks the server in vain."""
+
+    def rolled_back(connection: Connection) -> int:
+        return int(connection.execute(text("SHOW SESSION STATUS LIKE 'Com_rollback'")).one()[1])
+
+    before = database.transact(rolled_back)
+    for _ in range(3):
+        database.transact(amounts)
+
+    assert database.transact(rolled_back) == before
+
+
 def test_a_database_that_is_away_is_unavailable(database: Database) -> None:
     nowhere = Database("mysql+pymysql://nobody:nothing@127.0.0.1:1/nothing")
 
