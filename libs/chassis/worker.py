@@ -35,7 +35,7 @@ def create_worker(
             await heartbeat.beat()
         async with running([Loop(heartbeat.beat, BEAT_SECONDS), *loops, *consumer.loops()]):
             yield
-            await consumer.stop()
+        await consumer.stop()  # after its loops: one of them starts it
         await stop()
         await heartbeat.end()
         await broker.stop()
