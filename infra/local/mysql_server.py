@@ -68,8 +68,8 @@ class MySQL:
             "--default-time-zone=+00:00",
             "--innodb-flush-log-at-trx-commit=1",
             "--innodb-buffer-pool-size=256M",
-            # By MariaDB's name and by MySQL's. A redo log of 100 MB, the default, makes a page under load be written again
-            # and again: a tenth of all orders a second. To read 256 MB back after a crash takes about a second.
+            # By MariaDB's name and by MySQL's. With their default of 100 MB pages are written again and again under load,
+            # which costs a tenth of the orders a second. To read 256 MB back after a crash takes about a second.
             "--loose-innodb-log-file-size=256M",
             "--loose-innodb-redo-log-capacity=256M",
             "--max-connections=500",

@@ -25,6 +25,7 @@ from ordering.announce_again import (
 )
 from ordering.model import REMIND_AFTER_SECONDS, UNREAD, State, outbox
 from ordering.note_announced import note_announced
+from ordering.orders import Order
 from ordering.redrive_order import redrive
 from ordering.tests.factories import (
     an_announced_step,
@@ -111,11 +112,17 @@ def test_no_reminder_while_the_group_still_has_the_last_announcement_ahead_of_it
     assert sorted(announcements(database)) == reminded
 
 
-def test_what_was_read_only_now_has_its_time_to_be_answered(database: Database) -> None:
+def one_that_was_unread(database: Database) -> Order:
+    """Announced as entry 1000-1, looked at while that waited to be read, and due again."""
     order = an_order(database, State.PLACED, due_in=-1)
     an_announced_step(database, order.id, "1000-1")
     database.transact(announce_overdue, Position(known=True, floor=(1000, 1), end=(1000, 1)))
     make_due(database, [order.id])
+    return order
+
+
+def test_what_was_read_only_now_has_its_time_to_be_answered(database: Database) -> None:
+    order = one_that_was_unread(database)
 
     database.transact(announce_overdue, Position(known=True, floor=(1000, 2), end=(1000, 1)))
 
@@ -127,10 +134,7 @@ def test_what_was_read_only_now_has_its_time_to_be_answered(database: Database) 
 
 
 def test_what_redis_forgot_while_it_was_unread_is_announced_at_once(database: Database) -> None:
-    order = an_order(database, State.PLACED, due_in=-1)
-    an_announced_step(database, order.id, "1000-1")
-    database.transact(announce_overdue, Position(known=True, floor=(1000, 1), end=(1000, 1)))
-    make_due(database, [order.id])
+    order = one_that_was_unread(database)
 
     database.transact(announce_overdue, Position(known=True, floor=(900, 0), end=(899, 0)))
 
@@ -139,11 +143,8 @@ def test_what_redis_forgot_while_it_was_unread_is_announced_at_once(database: Da
 
 
 def test_what_was_read_but_waits_in_the_outbox_once_more_is_yet_to_be_read(database: Database) -> None:
-    order = an_order(database, State.PLACED, due_in=-1)
-    an_announced_step(database, order.id, "1000-1")
-    database.transact(announce_overdue, Position(known=True, floor=(1000, 1), end=(1000, 1)))
+    order = one_that_was_unread(database)
     database.transact(announce, order.id)
-    make_due(database, [order.id])
 
     database.transact(announce_overdue, Position(known=True, floor=(1000, 2), end=(1000, 1)))
 
