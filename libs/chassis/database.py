@@ -36,11 +36,14 @@ IO_TIMEOUT_SECONDS = 4
 IDLE_TIMEOUT_SECONDS = 10
 PING_AFTER_IDLE_SECONDS = 0.1
 
+# Without backslash escapes PyMySQL has one character to escape, and does it ten times as fast in JSON.
+MODE = "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_BACKSLASH_ESCAPES"
+
 # Of a frozen client MySQL keeps the row locks until wait_timeout, 8 hours by default. 1205 must be shorter than the
 # read time-out: a lock wait that the client gives up on would go on in the server.
 SESSION = (
     f"SET SESSION wait_timeout = {IDLE_TIMEOUT_SECONDS}, innodb_lock_wait_timeout = {LOCK_WAIT_SECONDS}, "
-    "time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO'"
+    f"time_zone = '+00:00', sql_mode = '{MODE}'"
 )
 
 DUPLICATE_KEY = 1062

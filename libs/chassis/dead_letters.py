@@ -19,9 +19,10 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.dialects.mysql import DATETIME, LONGTEXT, insert
+from sqlalchemy.dialects.mysql import DATETIME, LONGTEXT
 
 from chassis.problems import NotFound
+from chassis.rows import insert
 from chassis.web import UtcTime
 from contracts.streams import PAYLOAD_FIELD
 
@@ -54,8 +55,6 @@ def dead_letter_table(metadata: MetaData) -> Table:
 
 def bury(connection: Connection, table: Table, letters: Sequence[DeadLetter]) -> None:
     """Keep them, each entry once however often it is delivered."""
-    if not letters:
-        return
     rows = [
         {
             "stream": letter.stream,
@@ -65,7 +64,7 @@ def bury(connection: Connection, table: Table, letters: Sequence[DeadLetter]) ->
         }
         for letter in letters
     ]
-    connection.execute(insert(table).on_duplicate_key_update(entry_id=table.c.entry_id), rows)
+    insert(connection, table, rows, keep_first=True)
 
 
 class LetterView(BaseModel):

@@ -24,6 +24,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.mysql import DATETIME
 
+from chassis.rows import insert
+
 CLAIM_SECONDS = 10
 
 
@@ -56,13 +58,11 @@ class Announceable(Protocol):
 
 def add(connection: Connection, outbox: Table, events: Sequence[Announceable]) -> None:
     """Announce `events` with the commit of this transaction."""
-    if not events:
-        return
     rows = [
         {"order_id": event.order_id, "type": type(event).__name__, "payload": event.model_dump_json().encode()}
         for event in events
     ]
-    connection.execute(outbox.insert(), rows)
+    insert(connection, outbox, rows)
 
 
 def claim(connection: Connection, outbox: Table, most: int) -> list[Unsent]:

@@ -15,6 +15,7 @@ import orjson
 from sqlalchemy import Connection, bindparam, func, select, text
 
 from catalog.model import MovementKind, ReservationState, products, reservations, stock_movements
+from chassis.rows import insert
 from contracts.reservations import Outcome, PricedLine, Reservation, Result, Shortage
 
 log = logging.getLogger(__name__)
@@ -77,8 +78,8 @@ def move(connection: Connection, shelves: Mapping[int, Shelf], movements: Sequen
         stock = stocks.get(movement.product_id, shelves[movement.product_id].stock) + movement.delta
         stocks[movement.product_id] = stock
         rows.append(vars(movement) | {"stock": stock})
+    insert(connection, stock_movements, rows)
     if rows:
-        connection.execute(stock_movements.insert(), rows)
         connection.execute(WRITE_STOCK, {"stocks": orjson.dumps(sorted(stocks.items())).decode()})
 
 
@@ -166,7 +167,7 @@ def _record(
         }
         for outcome in outcomes
     ]
-    connection.execute(reservations.insert(), rows)
+    insert(connection, reservations, rows)
     taken = [
         Movement(line.product_id, MovementKind.RESERVATION, -line.quantity, outcome.order_id)
         for outcome in outcomes

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection, RowMapping, bindparam, func, select
 
 from chassis import outbox as announcements
+from chassis.rows import insert
 from chassis.web import UtcTime
 from contracts.events import FulfilmentCancelled, FulfilmentEvent, FulfilmentFailed, Item, OrderFulfilled, Try
 from fulfilment.model import State, fulfilments, outbox, past_tries
@@ -78,8 +79,7 @@ def remember_tries(
         for row in ended
         if row.started_at is not None and row.started_at <= moment
     ]
-    if rows:
-        connection.execute(past_tries.insert(), rows)
+    insert(connection, past_tries, rows)
 
 
 def tell(connection: Connection, decided: Sequence[Fulfilment]) -> None:

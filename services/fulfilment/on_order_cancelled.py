@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
+from chassis.rows import insert
 from contracts.events import OrderCancelled
 from fulfilment.fulfilments import Fulfilment, lock, now, remember_tries, tell
 from fulfilment.model import IN_WORK, TRANSITIONS, Cause, State, fulfilments
@@ -51,6 +52,5 @@ def _bury_unseen(connection: Connection, revisions: dict[int, int]) -> list[Fulf
         )
         for order_id, revision in revisions.items()
     ]
-    if rows:
-        connection.execute(insert(fulfilments), [row.model_dump() for row in rows])
+    insert(connection, fulfilments, [row.model_dump() for row in rows])
     return rows

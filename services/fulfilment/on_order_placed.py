@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, func, insert
+from sqlalchemy import Connection, func
 
+from chassis.rows import insert
 from contracts.events import OrderPlaced
 from fulfilment.fulfilments import Fulfilment, lock, now, tell
 from fulfilment.model import IN_WORK, TRANSITIONS, Cause, State, fulfilments
@@ -49,9 +50,7 @@ def _insert(connection: Connection, events: Sequence[OrderPlaced], owner: str) -
         )
         for event in events
     ]
-    if begun:
-        rows = [row.model_dump() | {"items": [item.model_dump(mode="json") for item in row.items]} for row in begun]
-        connection.execute(insert(fulfilments), rows)
+    insert(connection, fulfilments, [row.model_dump() for row in begun])
     return begun
 
 

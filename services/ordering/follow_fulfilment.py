@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, text
 
+from chassis.rows import insert
 from contracts.events import Outcome
 from ordering.model import TRANSITIONS, Cause, State, Step, order_steps, orders
 from ordering.orders import lock
@@ -40,8 +41,7 @@ def _write(connection: Connection, news: Mapping[int, tuple[Outcome, State]], du
         ids = [order_id for order_id, (_, to) in news.items() if to is target]
         moved = orders.update().where(orders.c.id.in_(bindparam("ids", expanding=True)))
         connection.execute(moved.values(state=target, due_at=text(due), reminders=0), {"ids": ids})
-    if news:
-        connection.execute(order_steps.insert(), [_step(event, target) for event, target in news.values()])
+    insert(connection, order_steps, [_step(event, target) for event, target in news.values()])
 
 
 def _step(event: Outcome, target: State) -> dict[str, Any]:

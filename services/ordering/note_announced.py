@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection
 
 from chassis.relay import Sent
+from chassis.rows import insert
 from ordering.model import Step, order_steps
 
 
@@ -19,7 +20,7 @@ def note_announced(connection: Connection, sent: Sequence[Sent]) -> None:
         }
         for event in sent
     ]
-    connection.execute(order_steps.insert(), rows)
+    insert(connection, order_steps, rows)
 
 
 def sent_at(entry_id: str) -> datetime:

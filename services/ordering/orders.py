@@ -1,10 +1,10 @@
 """An order as a value, read from its row; and the one way to move rows from state to state."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, Select, bindparam, func, select, text
 
@@ -23,9 +23,8 @@ class Item:
     unit_price: Decimal | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
-    """A row as it was read. What the database wrote needs no validation, and this is read three times per placement."""
+class Order(NamedTuple):
+    """A row as it was read. What the database wrote needs no validation, and a tuple is what is made fastest."""
 
     id: int
     request_key: bytes
@@ -55,7 +54,7 @@ class Standing:
     revision: int
 
 
-COLUMNS = [orders.c[field.name] for field in fields(Order)]
+COLUMNS = [orders.c[name] for name in Order._fields]
 
 
 def order_of(row: Row[Any]) -> Order:
@@ -89,7 +88,7 @@ def begin_revision(connection: Connection, order: Order, cause: Cause, step: Ste
     target = TRANSITIONS.get((order.state, cause))
     if target is None:
         return None
-    moved = replace(order, state=target, revision=order.revision + 1, reminders=0)
+    moved = order._replace(state=target, revision=order.revision + 1, reminders=0)
     due = text("NOW(6) + INTERVAL :seconds SECOND").bindparams(seconds=REMIND_AFTER_SECONDS)
     update = orders.update().where(orders.c.id == order.id)
     connection.execute(update.values(state=target, revision=moved.revision, reminders=0, due_at=due))

@@ -8,18 +8,17 @@ import asyncio
 import logging
 import random
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-import orjson
 from sqlalchemy import Connection, bindparam, select, text
-from sqlalchemy.dialects.mysql import insert
 
 from chassis import outbox as announcements
 from chassis.gather import Gather
 from chassis.idempotency import require_same
 from chassis.problems import Unavailable, Unprocessable
+from chassis.rows import folded, insert
 from contracts.events import Item as EventItem
 from contracts.events import OrderPlaced
 from contracts.reservations import REFUSALS, Line, Outcome, Reservation, Result
@@ -107,20 +106,15 @@ def accept(connection: Connection, wanted: Sequence[NewOrder]) -> list[Order | U
         }
         for new in wanted
     ]
-    connection.execute(ACCEPT, rows)
+    # INSERT first: two that look before they insert both find nothing. The loser waits for the winner's commit and then,
+    # in READ COMMITTED, reads its row.
+    insert(connection, orders, rows, keep_first=True, due_at=f"NOW(6) + INTERVAL {RESUME_AFTER_SECONDS} SECOND")
     taken = {
         order.request_key: order for order in fetch(connection, BY_KEYS, keys=[row["request_key"] for row in rows])
     }
     return [_if_same(taken[new.key.encode()], new) for new in wanted]
 
 
-# INSERT first: two that look before they insert both find nothing. The loser waits for the winner's commit and then, in
-# READ COMMITTED, reads its row.
-ACCEPT = (
-    insert(orders)
-    .values(due_at=text(f"NOW(6) + INTERVAL {RESUME_AFTER_SECONDS} SECOND"))
-    .on_duplicate_key_update(id=orders.c.id)
-)
 BY_KEYS = select(*COLUMNS).where(orders.c.request_key.in_(bindparam("keys", expanding=True)))
 
 
@@ -146,7 +140,7 @@ def decide(connection: Connection, verdicts: Sequence[Verdict]) -> list[Order]:
             moved[verdict.order.id] = _decided(verdict.order, target, verdict.outcome)
     if moved:
         rows = [_row(order) for _, order in sorted(moved.items())]
-        connection.execute(DECIDE, {"decided": orjson.dumps(rows, default=str).decode()})
+        connection.execute(DECIDE, {"decided": folded(rows)})
         placed = [announcement(order) for order in moved.values() if order.state is State.PLACED]
         announcements.add(connection, outbox, placed)
     others = _as_they_are(connection, found.keys() - moved.keys())
@@ -166,23 +160,20 @@ def _cause(outcome: Outcome) -> Cause | None:
 def _decided(order: Order, target: State, outcome: Outcome) -> Order:
     reserved_at = outcome.decided_at
     if target is State.REJECTED:
-        return replace(order, state=target, reserved_at=reserved_at, refusal=outcome.model_dump(mode="json"))
+        return order._replace(state=target, reserved_at=reserved_at, refusal=outcome.model_dump(mode="json"))
     items = [Item(line.product_id, line.quantity, line.unit_price) for line in outcome.lines]
-    return replace(order, state=target, reserved_at=reserved_at, items=items, total=outcome.total)
+    return order._replace(state=target, reserved_at=reserved_at, items=items, total=outcome.total)
 
 
 def _row(order: Order) -> dict[str, Any]:
-    """What is absent becomes NULL. MySQL and MariaDB read a time alike only without its zone."""
-    assert order.reserved_at is not None
-    row = {
+    return {
         "id": order.id,
         "state": order.state,
         "items": order.items,
         "total": order.total,
         "refusal": order.refusal,
-        "reserved_at": order.reserved_at.replace(tzinfo=None).isoformat(sep=" "),
+        "reserved_at": order.reserved_at,
     }
-    return {name: value for name, value in row.items() if value is not None}
 
 
 # One statement of constant text for any number of orders.

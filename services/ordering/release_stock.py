@@ -6,9 +6,10 @@ Not in the handler of the event that cancels: a slow catalog would hold up every
 import logging
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection
 
 from chassis.database import Database
+from chassis.rows import insert
 from ordering.catalog_client import CatalogClient, UnexpectedAnswer
 from ordering.model import TRANSITIONS, Cause, State, Step, order_steps, orders
 from ordering.orders import lock
@@ -39,6 +40,5 @@ def released(connection: Connection, order_ids: Sequence[int]) -> None:
     ids = [order.id for order in found if (order.state, Cause.RELEASED) in TRANSITIONS]
     if ids:
         connection.execute(orders.update().where(orders.c.id.in_(ids)).values(state=State.CANCELLED, due_at=None))
-        now = connection.execute(select(func.now(6))).scalar_one()
-        steps = [{"order_id": id_, "step": Step.STOCK_RETURNED, "at": now, "detail": {}} for id_ in ids]
-        connection.execute(order_steps.insert(), steps)
+        steps = [{"order_id": id_, "step": Step.STOCK_RETURNED, "detail": {}} for id_ in ids]
+        insert(connection, order_steps, steps, at="NOW(6)")

@@ -9,13 +9,14 @@ from typing import Annotated, Any
 
 import httpx
 import pytest
-from fastapi import FastAPI, HTTPException
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from chassis.idempotency import IdempotencyKey
 from chassis.paging import PageQuery
 from chassis.problems import Conflict, NotFound, Unavailable
-from chassis.web import Body, PathId, Price, Text255, create_app, private_router, public_router, strict_json
+from chassis.web import Body, BodyRoute, PathId, Price, Text255, create_app, private_router, public_router, strict_json
 
 JSON = {"Content-Type": "application/json"}
 
@@ -48,6 +49,12 @@ def build(neighbour: Neighbour, received: list[Any]) -> FastAPI:
     async def create(thing: Thing, key: IdempotencyKey) -> dict[str, Any]:
         received.append(thing)
         return {"name": thing.name, "key": key}
+
+    async def create_briefly(thing: Thing, request: Request) -> Response:
+        received.append(thing)
+        return JSONResponse({"name": thing.name}, 201)
+
+    public.add_api_route("/briefly", create_briefly, methods=["POST"], route_class_override=BodyRoute)
 
     @public.get("")
     async def list_(page: PageQuery) -> dict[str, Any]:
@@ -103,6 +110,13 @@ def problem(answer: httpx.Response) -> dict[str, Any]:
     return body
 
 
+@pytest.fixture(params=["/things", "/things/briefly"])
+def path(request: pytest.FixtureRequest) -> str:
+    """Of an endpoint that FastAPI calls, and of a BodyRoute: what may be sent to one may be sent to the other."""
+    path: str = request.param
+    return path
+
+
 FORM = {
     "empty": b"",
     "null": b"null",
@@ -136,8 +150,8 @@ VALUES = {
 
 
 @pytest.mark.parametrize("body", FORM.values(), ids=FORM.keys())
-async def test_a_body_of_another_form_is_refused(client: httpx.AsyncClient, tiny: Tiny, body: bytes) -> None:
-    answer = await client.post("/things", content=body, headers=JSON)
+async def test_a_body_of_another_form_is_refused(client: httpx.AsyncClient, path: str, tiny: Tiny, body: bytes) -> None:
+    answer = await client.post(path, content=body, headers=JSON)
 
     assert answer.status_code in {400, 422}
     assert problem(answer)
@@ -146,9 +160,9 @@ async def test_a_body_of_another_form_is_refused(client: httpx.AsyncClient, tiny
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in VALUES.items() for value in values])
 async def test_a_wrong_value_is_refused_by_name_and_not_echoed(
-    client: httpx.AsyncClient, tiny: Tiny, name: str, value: str
+    client: httpx.AsyncClient, path: str, tiny: Tiny, name: str, value: str
 ) -> None:
-    answer = await client.post("/things", content=f'{{"{name}": {value}}}', headers=JSON)
+    answer = await client.post(path, content=f'{{"{name}": {value}}}', headers=JSON)
 
     assert answer.status_code == 422
     assert problem(answer)["errors"][0]["loc"][:1] == ["body"]
@@ -157,8 +171,8 @@ async def test_a_wrong_value_is_refused_by_name_and_not_echoed(
 
 
 @pytest.mark.parametrize("name", ["🛒 four bytes", "<script>alert(1)</script>", "' OR 1=1--", "é", "x" * 255])
-async def test_text_is_kept_as_it_is(client: httpx.AsyncClient, name: str) -> None:
-    answer = await client.post("/things", json={"name": name})
+async def test_text_is_kept_as_it_is(client: httpx.AsyncClient, path: str, name: str) -> None:
+    answer = await client.post(path, json={"name": name})
 
     assert answer.status_code == 201
     assert answer.json()["name"] == name
@@ -173,18 +187,40 @@ async def test_text_is_kept_as_it_is(client: httpx.AsyncClient, name: str) -> No
         JSON | {"Content-Encoding": "gzip"},
     ],
 )
-async def test_what_is_not_plain_json_is_415(client: httpx.AsyncClient, headers: dict[str, str]) -> None:
-    answer = await client.post("/things", content=b"{}", headers=headers)
+async def test_what_is_not_plain_json_is_415(client: httpx.AsyncClient, path: str, headers: dict[str, str]) -> None:
+    answer = await client.post(path, content=b"{}", headers=headers)
 
     assert answer.status_code == 415
     assert problem(answer)
 
 
-async def test_a_body_over_64_kb_is_413(client: httpx.AsyncClient) -> None:
-    answer = await client.post("/things", json={"name": "x" * 65536})
+async def test_a_body_over_64_kb_is_413(client: httpx.AsyncClient, path: str) -> None:
+    answer = await client.post(path, json={"name": "x" * 65536})
 
     assert answer.status_code == 413
     assert problem(answer)
+
+
+async def test_a_body_that_breaks_off_is_400_and_no_crash(tiny: Tiny, path: str) -> None:
+    messages = [{"type": "http.request", "body": b'{"name"', "more_body": True}, {"type": "http.disconnect"}]
+    sent: list[Any] = []
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": path,
+        "query_string": b"",
+        "headers": [(b"content-type", b"application/json")],
+    }
+
+    async def receive() -> Any:
+        return messages.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await tiny.app(scope, receive, send)
+
+    assert sent[0]["status"] == 400
 
 
 def test_decimals_are_read_exactly() -> None:

@@ -1,0 +1,76 @@
+"""Inserting many rows by one statement of constant text: they travel as one JSON parameter, which the server unfolds.
+
+A statement of many VALUES has another text for each number of rows, and Python escapes each of their values on the way. What
+PyMySQL takes for no such statement, one with an expression among its values, it even sends row by row.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import cache
+from typing import Any
+
+import orjson
+from sqlalchemy import JSON, Column, Connection, Table, TextClause, text
+
+
+def insert(
+    connection: Connection,
+    table: Table,
+    rows: Sequence[Mapping[str, Any]],
+    /,
+    *,
+    keep_first: bool = False,
+    **computed: str,
+) -> None:
+    """Insert rows that all name the same columns. `computed` names further ones, whose values are SQL.
+
+    With `keep_first` a row whose unique key is taken changes nothing. Without, the database refuses the whole statement.
+    """
+    if rows:
+        statement = _statement(table, tuple(rows[0]), tuple(computed.items()), keep_first)
+        connection.execute(statement, {"rows": folded(rows)})
+
+
+def folded(rows: Sequence[Mapping[str, Any]]) -> str:
+    """As JSON: bytes in hex, decimals exact, times in UTC. None is left out: so it becomes NULL, not JSON's null."""
+    present = [{name: value for name, value in row.items() if value is not None} for row in rows]
+    return orjson.dumps(present, default=_folded, option=orjson.OPT_PASSTHROUGH_DATETIME).decode()
+
+
+def _folded(value: object) -> str:
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, datetime):  # MySQL and MariaDB read a time alike only without its zone
+        utc = value.astimezone(UTC) if value.tzinfo else value
+        return utc.replace(tzinfo=None).isoformat(sep=" ")
+    if isinstance(value, Decimal):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is no value of a row")
+
+
+@cache
+def _statement(
+    table: Table, names: tuple[str, ...], computed: tuple[tuple[str, str], ...], keep_first: bool
+) -> TextClause:
+    columns = [table.c[name] for name in names]
+    targets = ", ".join([*names, *(name for name, _ in computed)])
+    values = ", ".join([*(_value(column) for column in columns), *(sql for _, sql in computed)])
+    unfolded = ", ".join(f"{column.name} {_unfolded_type(column)} PATH '$.{column.name}'" for column in columns)
+    key = next(iter(table.primary_key)).name
+    kept = f" ON DUPLICATE KEY UPDATE {key} = {table.name}.{key}" if keep_first else ""
+    return text(
+        f"INSERT INTO {table.name} ({targets}) SELECT {values} "  # noqa: S608 - names and SQL of ours
+        f"FROM JSON_TABLE(:rows, '$[*]' COLUMNS ({unfolded})) AS unfolded{kept}"
+    )
+
+
+def _unfolded_type(column: Column[Any]) -> str:
+    """MariaDB cuts what is too long for a JSON_TABLE column without a word, so only the table's own columns have lengths."""
+    if isinstance(column.type, JSON):
+        return "JSON"
+    return "BIGINT" if column.type.python_type is int else "LONGTEXT"
+
+
+def _value(column: Column[Any]) -> str:
+    return f"UNHEX(unfolded.{column.name})" if column.type.python_type is bytes else f"unfolded.{column.name}"
