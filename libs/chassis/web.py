@@ -11,7 +11,7 @@ from decimal import Decimal, InvalidOperation
 from inspect import signature
 from typing import Annotated, Any, ClassVar
 
-from fastapi import APIRouter, Depends, FastAPI, HTTPException, Path, Request, Response
+from fastapi import APIRouter, FastAPI, HTTPException, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
@@ -90,48 +90,42 @@ class PrivateRequest(StrictRequest):
 
 
 class StrictRoute(APIRoute):
+    """An endpoint of the form `(body, request) -> Response` is called directly.
+
+    FastAPI knows and documents its signature as any other, and its body is validated as any other, but the request doesn't
+    pass through dependencies and the making of a response, which it hasn't: most of what FastAPI costs.
+    """
+
     request_class: ClassVar[type[StrictRequest]] = StrictRequest
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
+        handle = self._call_directly if self._takes_only_a_body() else super().get_route_handler()
 
         async def strict(request: Request) -> Response:
-            _require_single_parameters(request)
-            if self.body_field is not None:
-                _require_json(request)
+            self.admit(request)
             return await handle(self.request_class(request.scope, request.receive))
 
         return strict
 
-
-class PrivateRoute(StrictRoute):
-    request_class: ClassVar = PrivateRequest
-
-
-class BodyRoute(StrictRoute):
-    """For an endpoint that takes a body, `request`, and nothing else, and makes its own response.
-
-    FastAPI reads the signature and documents the route as any other. A request is checked as on any other too, but doesn't
-    pass through FastAPI's dependencies and its making of responses: most of what FastAPI costs, for nothing.
-    """
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        body, dependant = self.body_field, self.dependant
-        assert body is not None
-        assert [body.name, "request"] == list(signature(self.endpoint).parameters)
-        assert not dependant.dependencies
-
-        async def handle(request: Request) -> Response:
-            _require_single_parameters(request)
+    def admit(self, request: Request) -> None:
+        """Raises what is wrong with the request before its body is read."""
+        _require_single_parameters(request)
+        if self.body_field is not None:
             _require_json(request)
-            given = await _sent(self.request_class(request.scope, request.receive))
-            value, errors = body.validate(given, {}, loc=("body",))
-            if errors:
-                raise RequestValidationError(errors, body=given)
-            response: Response = await self.endpoint(value, request)
-            return response
 
-        return handle
+    def _takes_only_a_body(self) -> bool:
+        form = signature(self.endpoint)
+        return [*form.parameters] == ["body", "request"] and form.return_annotation is Response
+
+    async def _call_directly(self, request: Request) -> Response:
+        assert self.body_field is not None
+        assert isinstance(request, StrictRequest)
+        given = await _sent(request)
+        value, errors = self.body_field.validate(given, {}, loc=("body",))
+        if errors:
+            raise RequestValidationError(errors, body=given)
+        response: Response = await self.endpoint(value, request)
+        return response
 
 
 async def _sent(request: StrictRequest) -> Any:
@@ -166,9 +160,7 @@ def _require_json(request: Request) -> None:
 def strict_json(body: bytes) -> Any:
     """UTF-8 only, no duplicate keys, no NaN, decimals exact. Raises JSONDecodeError or an HTTPException with status 400."""
     try:
-        return json.loads(
-            body.decode(), object_pairs_hook=_no_duplicates, parse_float=_decimal, parse_constant=_no_constant
-        )
+        return _DECODER.decode(body.decode())
     except UnicodeDecodeError as error:
         raise HTTPException(400, "The body is not UTF-8") from error
     except RecursionError as error:
@@ -195,6 +187,9 @@ def _decimal(literal: str) -> Decimal:
 
 def _no_constant(_name: str) -> float:
     raise HTTPException(400, "NaN and Infinity are not JSON")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_no_duplicates, parse_float=_decimal, parse_constant=_no_constant)
 
 
 def create_app(title: str, lifespan: Lifespan, checks: Checks, *routers: APIRouter) -> FastAPI:
@@ -254,10 +249,15 @@ def public_router(prefix: str) -> APIRouter:
 
 def private_router(token: str) -> APIRouter:
     """Routes for the other services: never through the gateway, and only with the service token."""
+    expected = f"Bearer {token}".encode()
 
-    async def authorise(request: Request) -> None:
-        given = request.headers.get("authorization", "").encode("latin-1")
-        if not hmac.compare_digest(given, f"Bearer {token}".encode()):
-            raise HTTPException(401, "The service token is missing or wrong")
+    class PrivateRoute(StrictRoute):
+        request_class: ClassVar = PrivateRequest
 
-    return APIRouter(prefix="/private", route_class=PrivateRoute, dependencies=[Depends(authorise)])
+        def admit(self, request: Request) -> None:
+            given = b"".join(header_values(request, b"authorization"))
+            if not hmac.compare_digest(given, expected):
+                raise HTTPException(401, "The service token is missing or wrong")
+            super().admit(request)
+
+    return APIRouter(prefix="/private", route_class=PrivateRoute)

@@ -13,7 +13,7 @@ from chassis.database import Database
 from chassis.gather import Gather
 from chassis.idempotency import IdempotencyKey, fingerprint, key_of
 from chassis.paging import Page, link_next
-from chassis.web import MAX_ID, Amount, Body, BodyRoute, Checks, PathId, create_app, public_router, require_all
+from chassis.web import MAX_ID, Amount, Body, Checks, PathId, create_app, public_router, require_all
 from contracts.reservations import Line
 from ordering import orders, private_api
 from ordering.cancel_order import cancel, status_of
@@ -131,13 +131,10 @@ def _public(database: Database, placing: Stages, within_seconds: float) -> APIRo
     router = public_router(ORDERS)
     read: Gather[int, Order] = Gather(lambda ids: database.run(orders.read, ids))
 
+    @router.post("", status_code=201, response_model=OrderView)
     async def create(body: OrderBody, request: Request) -> Response:
         new = _new_order(body, await key_of(request))
         return placement_answer(await place(new, placing, within_seconds))
-
-    router.add_api_route(
-        "", create, methods=["POST"], status_code=201, response_model=OrderView, route_class_override=BodyRoute
-    )
 
     @router.get("")
     async def list_(request: Request, response: Response, query: Annotated[OrdersQuery, Query()]) -> list[OrderView]:
