@@ -18,6 +18,7 @@ from chassis.problems import Unavailable
 from chassis.relay import Relay, Sent
 from contracts.streams import ORDERING, PAYLOAD_FIELD
 from harness.schemas import Schema
+from harness.statements import statements
 from harness.streams import entries
 
 metadata = MetaData()
@@ -224,3 +225,10 @@ async def test_who_wants_to_know_is_told_once_although_the_commits_answer_was_lo
     database.transact(relay.remove_sent, claimed, sent)
 
     assert told == sent
+
+
+def test_any_number_of_events_costs_as_many_statements_as_one(database: Database) -> None:
+    one, many = [1], range(2, 52)
+
+    assert statements(database, announce, *many) == statements(database, announce, *one)
+    assert statements(database, claim, outbox, 50) == statements(database, claim, outbox, 1)

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from catalog import manage_products
+from catalog import manage_products, reserve_stock
 from catalog.tests.factories import (
     a_product,
     an_order,
@@ -17,6 +17,7 @@ from catalog.tests.factories import (
 )
 from chassis.database import Database
 from contracts.reservations import Result
+from harness.statements import statements
 
 
 def test_a_reservation_takes_the_stock_and_says_why(database: Database) -> None:
@@ -154,3 +155,10 @@ def test_hundreds_of_orders_fit_in_one_transaction(database: Database) -> None:
 
     assert {outcome.result for outcome in outcomes} == {Result.HELD}
     require_explained_stock(database)
+
+
+def test_any_number_of_orders_costs_as_many_statements_as_one(database: Database) -> None:
+    products = [a_product(database, stock=500) for _ in range(10)]
+    one, *many = [an_order(n, (products[n % 10], 1), (products[n % 7], 1)) for n in range(1, 70) if n % 10 != n % 7]
+
+    assert statements(database, reserve_stock.reserve, many) == statements(database, reserve_stock.reserve, [one])

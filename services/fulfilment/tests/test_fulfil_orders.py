@@ -34,6 +34,7 @@ from fulfilment.tests.factories import (
     told,
     tries,
 )
+from harness.statements import statements
 from harness.threads import at_once
 
 
@@ -264,3 +265,9 @@ def test_pauses_grow_up_to_a_bound() -> None:
     assert pauses == sorted(pauses)
     assert pauses[0] == 1
     assert pauses[-1] == LONGEST_BACKOFF_SECONDS
+
+
+def test_any_number_of_orders_costs_as_many_statements_as_one(database: Database) -> None:
+    one, *many = [a_fulfilment(database, order_id) for order_id in range(1, 51)]
+
+    assert statements(database, complete, many) == statements(database, complete, [one])

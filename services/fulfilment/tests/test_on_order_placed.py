@@ -21,6 +21,7 @@ from fulfilment.tests.factories import (
     the_fulfilment,
     told,
 )
+from harness.statements import statements
 from harness.threads import at_once
 
 IN_WORK = [State.PROCESSING, State.COMMITTING]
@@ -145,3 +146,9 @@ def test_a_commit_whose_answer_was_lost_is_run_again_without_a_second_try(databa
 
     assert again == [], "whoever owns the row gives it back to itself"
     assert the_fulfilment(database) == before
+
+
+def test_any_number_of_orders_costs_as_many_statements_as_one(database: Database) -> None:
+    one, *many = [order_placed(order_id) for order_id in range(1, 51)]
+
+    assert statements(database, take, many, ME) == statements(database, take, [one], ME)

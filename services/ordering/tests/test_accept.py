@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from chassis.database import Database
 from chassis.problems import Unprocessable
+from harness.statements import statements
 from harness.threads import at_once
 from ordering.model import State
 from ordering.orders import Order
@@ -134,3 +135,9 @@ def test_a_commit_whose_answer_was_lost_is_run_again_without_a_second_order(data
 
     assert again == first
     assert rows(database, "SELECT COUNT(*) FROM orders") == [(2,)]
+
+
+def test_any_number_of_orders_costs_as_many_statements_as_one(database: Database) -> None:
+    one, many = [a_new_order()], [a_new_order() for _ in range(50)]
+
+    assert statements(database, accept, many) == statements(database, accept, one)

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from chassis.database import Database
 from contracts.events import OrderPlaced
 from contracts.reservations import REFUSALS, Outcome, Result
+from harness.statements import statements
 from harness.threads import at_once
 from ordering.model import State
 from ordering.orders import Order
@@ -193,3 +194,9 @@ def test_hundreds_are_decided_in_one_transaction_each_by_its_own_outcome(databas
     ]
     assert {order.state for order in stored if order.id % 3 == 0} == {State.REJECTED}
     assert len(announcements(database)) == sum(1 for order in orders if order.id % 3)
+
+
+def test_any_number_of_orders_costs_as_many_statements_as_one(database: Database) -> None:
+    one, *many = [held(a_pending_order(database)) for _ in range(50)]
+
+    assert statements(database, decide, many) == statements(database, decide, [one])

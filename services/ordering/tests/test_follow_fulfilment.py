@@ -7,6 +7,7 @@ import pytest
 
 from chassis.database import Database
 from contracts.events import FulfilmentCancelled, FulfilmentEvent, FulfilmentFailed, OrderFulfilled, Try
+from harness.statements import statements
 from ordering.follow_fulfilment import UnknownOrder
 from ordering.model import TRANSITIONS, Cause, State
 from ordering.tests.factories import an_order, announcements, rows, seconds_until_due, states, steps_of, the_order
@@ -179,3 +180,9 @@ def test_an_outcome_tells_in_its_own_step_nothing_of_those_before_it(database: D
     ]
     placing: dict[str, object] = {"accepted": {}, "reserved": {}, "placed": {}}
     assert told == [placing | {"taken": {}, "fulfilled": {}}, placing | {"cancel_accepted": {}}]
+
+
+def test_any_number_of_orders_costs_as_many_statements_as_one(database: Database) -> None:
+    one, *many = [fulfilled(an_order(database, State.PLACED).id) for _ in range(50)]
+
+    assert statements(database, follow, many) == statements(database, follow, [one])
