@@ -4,10 +4,11 @@ import asyncio
 import hmac
 import json
 import re
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
+from functools import partial
 from inspect import signature
 from typing import Annotated, Any, ClassVar
 
@@ -21,6 +22,7 @@ from starlette.requests import ClientDisconnect
 from chassis import problems
 from chassis.metrics import Measured, exposition
 from chassis.problems import Unavailable, Unprocessable
+from chassis.strict_json import strict_json
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_PRIVATE_BODY_BYTES = 4 * 1024 * 1024  # a batch of orders, each of many lines
@@ -90,7 +92,7 @@ class PrivateRequest(StrictRequest):
 
 
 class StrictRoute(APIRoute):
-    """An endpoint of the form `(body, request) -> Response` is called directly.
+    """An endpoint of the form `(body) -> Response` or `(body, request) -> Response` is called directly.
 
     FastAPI knows and documents its signature as any other, and its body is validated as any other, but the request doesn't
     pass through dependencies and the making of a response, which it hasn't: most of what FastAPI costs.
@@ -99,7 +101,10 @@ class StrictRoute(APIRoute):
     request_class: ClassVar[type[StrictRequest]] = StrictRequest
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = self._call_directly if self._takes_only_a_body() else super().get_route_handler()
+        form = signature(self.endpoint)
+        names = form.parameters.keys()
+        direct = {"body"} <= names <= {"body", "request"} and form.return_annotation is Response
+        handle = partial(self._call_directly, names) if direct else super().get_route_handler()
 
         async def strict(request: Request) -> Response:
             self.admit(request)
@@ -113,18 +118,15 @@ class StrictRoute(APIRoute):
         if self.body_field is not None:
             _require_json(request)
 
-    def _takes_only_a_body(self) -> bool:
-        form = signature(self.endpoint)
-        return [*form.parameters] == ["body", "request"] and form.return_annotation is Response
-
-    async def _call_directly(self, request: Request) -> Response:
+    async def _call_directly(self, names: Collection[str], request: Request) -> Response:
         assert self.body_field is not None
         assert isinstance(request, StrictRequest)
         given = await _sent(request)
         value, errors = self.body_field.validate(given, {}, loc=("body",))
         if errors:
             raise RequestValidationError(errors, body=given)
-        response: Response = await self.endpoint(value, request)
+        known = {"body": value, "request": request}
+        response: Response = await self.endpoint(**{name: known[name] for name in names})
         return response
 
 
@@ -155,41 +157,6 @@ def _require_json(request: Request) -> None:
     content_types = header_values(request, b"content-type")
     if not content_types or content_types[0].partition(b";")[0].strip().lower() != b"application/json":
         raise HTTPException(415, "Send the body as application/json")
-
-
-def strict_json(body: bytes) -> Any:
-    """UTF-8 only, no duplicate keys, no NaN, decimals exact. Raises JSONDecodeError or an HTTPException with status 400."""
-    try:
-        return _DECODER.decode(body.decode())
-    except UnicodeDecodeError as error:
-        raise HTTPException(400, "The body is not UTF-8") from error
-    except RecursionError as error:
-        raise HTTPException(400, "The body is nested too deeply") from error
-    except json.JSONDecodeError:
-        raise
-    except ValueError as error:  # int() refuses thousands of digits
-        raise HTTPException(400, str(error)) from error
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise HTTPException(400, "The body names a member twice")
-    return members
-
-
-def _decimal(literal: str) -> Decimal:
-    try:
-        return Decimal(literal)
-    except InvalidOperation as error:
-        raise HTTPException(400, "The exponent of a number is beyond all decimals") from error
-
-
-def _no_constant(_name: str) -> float:
-    raise HTTPException(400, "NaN and Infinity are not JSON")
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_no_duplicates, parse_float=_decimal, parse_constant=_no_constant)
 
 
 def create_app(title: str, lifespan: Lifespan, checks: Checks, *routers: APIRouter) -> FastAPI:

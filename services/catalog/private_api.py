@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 
 from catalog import prove_stock, reserve_stock
 from chassis.database import Database
@@ -39,7 +39,7 @@ def routes(database: Database, token: str) -> APIRouter:
     )
 
     @router.post("/reservations", response_model=ReserveAnswer)
-    async def reserve(body: ReserveRequest, request: Request) -> Response:  # noqa: ARG001 - the form of a direct endpoint
+    async def reserve(body: ReserveRequest) -> Response:
         """Calls of several ordering replicas share a transaction."""
         asked = body.reservations
         results = await asyncio.gather(*(reserve_one.submit(one) for one in asked), return_exceptions=True)

@@ -1,3 +1,5 @@
+"""Many rows by one statement: nothing is changed, cut or lost on the way."""
+
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
@@ -8,13 +10,11 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     Column,
-    Connection,
     MetaData,
     Numeric,
     String,
     Table,
     UniqueConstraint,
-    event,
     exc,
     select,
 )
@@ -22,6 +22,7 @@ from sqlalchemy.dialects.mysql import DATETIME, VARBINARY
 
 from chassis.database import Database
 from chassis.rows import insert
+from harness.statements import statements
 
 metadata = MetaData()
 things = Table(
@@ -54,7 +55,7 @@ def stored(database: Database, name: str) -> list[object]:
     [
         ("number", [2**63 - 1, -(2**63), 0]),
         ("price", [Decimal("99999999999999.99"), Decimal("0.10"), Decimal(-3)]),
-        ("word", ["'", '"', "\\", "\\'", "\\n", "\n\r\t", "%s :rows", "\0x1a\x1a"[:8], "ÄöĀ😀", "", " a "]),
+        ("word", ["'", '"', "\\", "\\'", "\\n", "\n\r\t", "%s :rows", "\0\x1a", "ÄöĀ😀", "", " a "]),
         ("raw", [bytes(range(256)), b"", b"'\\\"", b"Key"]),
         ("digest", [b"\xff" * 32, b"\0" * 32]),
         ("tree", [{"a": ["'", '"', "\\", "😀", 1, None]}, [], {}, "text", 7]),
@@ -106,17 +107,10 @@ def test_computed_columns_are_the_servers(database: Database) -> None:
 
 
 def test_any_number_of_rows_is_one_statement(database: Database) -> None:
-    statements: list[str] = []
-
-    def work(connection: Connection) -> None:
-        event.listen(connection, "before_cursor_execute", lambda *args: statements.append(args[2]))
-        insert(connection, things, [{"number": n} for n in range(1000)], at="NOW(6)")
-
-    database.transact(work)
-    assert len(statements) == 1
+    rows = [{"number": n} for n in range(1000)]
+    assert statements(database, insert, things, rows, at="NOW(6)") == 1
     assert len(stored(database, "id")) == 1000
 
 
 def test_no_rows_are_no_statement(database: Database) -> None:
-    database.transact(insert, things, [])
-    assert stored(database, "id") == []
+    assert statements(database, insert, things, []) == 0

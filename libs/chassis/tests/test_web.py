@@ -16,7 +16,8 @@ from pydantic import Field
 from chassis.idempotency import IdempotencyKey
 from chassis.paging import PageQuery
 from chassis.problems import Conflict, NotFound, Unavailable
-from chassis.web import Body, PathId, Price, Text255, create_app, private_router, public_router, strict_json
+from chassis.strict_json import strict_json
+from chassis.web import Body, PathId, Price, Text255, create_app, private_router, public_router
 
 JSON = {"Content-Type": "application/json"}
 
