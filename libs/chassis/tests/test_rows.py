@@ -16,7 +16,9 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
     exc,
+    func,
     select,
+    text,
 )
 from sqlalchemy.dialects.mysql import DATETIME, VARBINARY
 
@@ -67,6 +69,8 @@ def test_what_is_stored_is_what_was_given_and_the_absent_is_null(
     rows = [{name: value} for value in (*values, None)]
     database.transact(insert, things, rows)
     assert stored(database, name) == [*values, None]
+    absent = select(func.count()).where(text(f"{name} IS NULL")).select_from(things)  # JSON's null is read as None too
+    assert database.transact(lambda connection: connection.execute(absent).scalar_one()) == 1
 
 
 def test_a_time_is_stored_in_utc_to_the_microsecond(database: Database) -> None:
