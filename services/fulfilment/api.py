@@ -32,7 +32,7 @@ class FulfilmentView(BaseModel):
 
 
 def view(row: Fulfilment) -> FulfilmentView:
-    return FulfilmentView.model_validate({**row.model_dump(), "attempt": row.fence})
+    return FulfilmentView.model_validate({**row._asdict(), "attempt": row.fence})
 
 
 def build(settings: Settings | None = None) -> FastAPI:

@@ -44,9 +44,7 @@ def still_held(connection: Connection, held: Iterable[Fulfilment]) -> list[Fulfi
     tries = {(row.order_id, row.owner, row.fence): row for row in held}
     rows = connection.execute(LATEST_TRIES, {"ids": sorted(order_id for order_id, _, _ in tries)})
     return [
-        tries[row.order_id, row.owner, row.fence].model_copy(
-            update={"state": State(row.state), "revision": row.revision}
-        )
+        tries[row.order_id, row.owner, row.fence]._replace(state=State(row.state), revision=row.revision)
         for row in rows
         if (row.order_id, row.owner, row.fence) in tries
     ]
@@ -63,7 +61,7 @@ def complete(connection: Connection, held: Sequence[Fulfilment]) -> list[bool]:
     rows = still_held(connection, held)
     moment = now(connection)
     done = [
-        row.model_copy(update={"state": State.FULFILLED, "decided_at": moment})
+        row._replace(state=State.FULFILLED, decided_at=moment)
         for row in rows
         if (row.state, Cause.COMPLETE) in TRANSITIONS
     ]
@@ -99,12 +97,10 @@ def fail(connection: Connection, failure: Failure, most_failures: int) -> Fulfil
     remember_tries(connection, [row], "failed", moment, reason)
     failures = row.failures + 1
     last = failures >= most_failures
-    after = row.model_copy(
-        update={"failures": failures, "reason": reason}
-        | ({"state": State.FAILED, "decided_at": moment} if last else {"fence": row.fence + 1})
-    )
+    after = row._replace(failures=failures, reason=reason)
+    after = after._replace(state=State.FAILED, decided_at=moment) if last else after._replace(fence=row.fence + 1)
     pause = text("NOW(6) + INTERVAL :pause SECOND").bindparams(pause=backoff_seconds(failures))
-    changed = after.model_dump(include={"state", "fence", "failures", "reason", "decided_at"})
+    changed = {name: getattr(after, name) for name in ("state", "fence", "failures", "reason", "decided_at")}
     update = fulfilments.update().where(fulfilments.c.order_id == row.order_id)
     connection.execute(update.values(**changed, started_at=fulfilments.c.started_at if last else pause))
     if last:

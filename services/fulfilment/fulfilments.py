@@ -2,20 +2,18 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict
-from sqlalchemy import Connection, RowMapping, bindparam, func, select
+from sqlalchemy import Connection, Row, bindparam, func, select
 
 from chassis import outbox as announcements
 from chassis.rows import insert
-from chassis.web import UtcTime
 from contracts.events import FulfilmentCancelled, FulfilmentEvent, FulfilmentFailed, Item, OrderFulfilled, Try
 from fulfilment.model import State, fulfilments, outbox, past_tries
 
 
-class Fulfilment(BaseModel):
-    model_config = ConfigDict(frozen=True)
+class Fulfilment(NamedTuple):
+    """A row as it was read, its times in UTC. What the database wrote needs no validation."""
 
     order_id: int
     revision: int
@@ -23,32 +21,42 @@ class Fulfilment(BaseModel):
     owner: str | None
     fence: int
     failures: int
-    items: list[Item]
+    items: Sequence[Item]
     reason: str | None
-    taken_at: UtcTime | None
-    started_at: UtcTime | None
-    decided_at: UtcTime | None
+    taken_at: datetime | None
+    started_at: datetime | None
+    decided_at: datetime | None
 
 
-def of_row(row: RowMapping) -> Fulfilment:
-    """Lax, unlike events: what JSON columns give back is JSON's types."""
-    return Fulfilment.model_validate(dict(row), strict=False)
+COLUMNS = [fulfilments.c[name] for name in Fulfilment._fields]
 
 
-COLUMNS = [fulfilments.c[name] for name in Fulfilment.model_fields]
+def of_row(row: Row[Any]) -> Fulfilment:
+    """`row` has COLUMNS. Its items are read laxly, unlike an event's: a JSON column gives back JSON's types."""
+    order_id, revision, state, owner, fence, failures, items, reason, *times = tuple[Any, ...](row)
+    items = [Item.model_validate(item, strict=False) for item in items]
+    times = [at and at.replace(tzinfo=UTC) for at in times]
+    return Fulfilment(order_id, revision, State(state), owner, fence, failures, items, reason, *times)
+
+
+def insert_all(connection: Connection, new: Sequence[Fulfilment]) -> None:
+    """The database refuses them all if there is a row for one of these orders."""
+    insert(connection, fulfilments, [{**row._asdict(), "items": [dict(item) for item in row.items]} for row in new])
+
+
 BY_IDS = select(*COLUMNS).where(fulfilments.c.order_id.in_(bindparam("ids", expanding=True)))
 LOCK = BY_IDS.order_by(fulfilments.c.order_id).with_hint(fulfilments, "FORCE INDEX (PRIMARY)").with_for_update()
 
 
 def lock(connection: Connection, order_ids: Iterable[int]) -> dict[int, Fulfilment]:
     """The rows there are, locked by primary key in id order."""
-    rows = connection.execute(LOCK, {"ids": sorted(set(order_ids))}).mappings()
-    return {row["order_id"]: of_row(row) for row in rows}
+    rows = connection.execute(LOCK, {"ids": sorted(set(order_ids))})
+    return {row.order_id: of_row(row) for row in rows}
 
 
 def read(connection: Connection, order_ids: Sequence[int]) -> dict[int, Fulfilment]:
-    rows = connection.execute(BY_IDS, {"ids": list(order_ids)}).mappings()
-    return {row["order_id"]: of_row(row) for row in rows}
+    rows = connection.execute(BY_IDS, {"ids": list(order_ids)})
+    return {row.order_id: of_row(row) for row in rows}
 
 
 def now(connection: Connection) -> datetime:

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
-from chassis.rows import insert
 from contracts.events import OrderCancelled
-from fulfilment.fulfilments import Fulfilment, lock, now, remember_tries, tell
+from fulfilment.fulfilments import Fulfilment, insert_all, lock, now, remember_tries, tell
 from fulfilment.model import IN_WORK, TRANSITIONS, Cause, State, fulfilments
 
 
@@ -16,10 +15,10 @@ def cancel(connection: Connection, events: Sequence[OrderCancelled]) -> set[int]
         return set()
     known = lock(connection, (event.order_id for event in events))
     latest = {event.order_id: event.revision for event in sorted(events, key=lambda event: event.revision)}
-    raised = [row.model_copy(update={"revision": max(row.revision, latest[row.order_id])}) for row in known.values()]
+    raised = [row._replace(revision=max(row.revision, latest[row.order_id])) for row in known.values()]
     in_time = [row for row in raised if TRANSITIONS.get((row.state, Cause.CANCEL))]
     decided_at = now(connection)
-    cancelled = [row.model_copy(update={"state": State.CANCELLED, "decided_at": decided_at}) for row in in_time]
+    cancelled = [row._replace(state=State.CANCELLED, decided_at=decided_at) for row in in_time]
     remember_tries(connection, [row for row in in_time if row.state in IN_WORK], "cancelled", decided_at)
     for row in [*cancelled, *(row for row in raised if row not in in_time)]:
         _write(connection, row)
@@ -52,5 +51,5 @@ def _bury_unseen(connection: Connection, revisions: dict[int, int]) -> list[Fulf
         )
         for order_id, revision in revisions.items()
     ]
-    insert(connection, fulfilments, [row.model_dump() for row in rows])
+    insert_all(connection, rows)
     return rows

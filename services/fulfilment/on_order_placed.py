@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, func
 
-from chassis.rows import insert
 from contracts.events import OrderPlaced
-from fulfilment.fulfilments import Fulfilment, lock, now, tell
+from fulfilment.fulfilments import Fulfilment, insert_all, lock, now, tell
 from fulfilment.model import IN_WORK, TRANSITIONS, Cause, State, fulfilments
 
 
@@ -50,7 +49,7 @@ def _insert(connection: Connection, events: Sequence[OrderPlaced], owner: str) -
         )
         for event in events
     ]
-    insert(connection, fulfilments, [row.model_dump() for row in begun])
+    insert_all(connection, begun)
     return begun
 
 

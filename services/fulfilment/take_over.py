@@ -19,7 +19,7 @@ def take_over(connection: Connection, owner: str) -> list[Fulfilment]:
     gone = set(connection.execute(OWNERS).scalars()) - set(heartbeat.alive(connection, workers)) - {owner}
     if not gone:
         return []
-    orphans = [of_row(row) for row in connection.execute(ORPHANS, {"gone": list(gone)}).mappings()]
+    orphans = [of_row(row) for row in connection.execute(ORPHANS, {"gone": list(gone)})]
     remember_tries(connection, orphans, "lost", None)
     ids = [row.order_id for row in orphans]
     if ids:
@@ -35,7 +35,7 @@ def owned(connection: Connection, owner: str) -> set[int]:
 
 def still_owned(connection: Connection, owner: str, order_ids: Collection[int]) -> list[Fulfilment]:
     """Those of them that `owner` has to finish even now."""
-    rows = connection.execute(OWNED_AMONG, {"owner": owner, "ids": list(order_ids)}).mappings()
+    rows = connection.execute(OWNED_AMONG, {"owner": owner, "ids": list(order_ids)})
     return [of_row(row) for row in rows]
 
 

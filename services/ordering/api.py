@@ -1,8 +1,8 @@
 """Ordering's HTTP API and its wiring."""
 
-import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Annotated, Literal, Self
 
 from fastapi import APIRouter, FastAPI, Query, Request, Response
@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from chassis import heartbeat, streams
 from chassis.database import Database
 from chassis.gather import Gather
-from chassis.idempotency import IdempotencyKey, fingerprint, key_of
+from chassis.idempotency import IdempotencyKey, fingerprint, generated_key, key_of
 from chassis.paging import Page, link_next
 from chassis.web import MAX_ID, Amount, Body, Checks, PathId, create_app, public_router, require_all
 from contracts.reservations import Line
@@ -21,7 +21,7 @@ from ordering.catalog_client import CatalogClient
 from ordering.model import MAX_ITEMS, MAX_QUANTITY, State, workers
 from ordering.neighbours import FulfilmentClient
 from ordering.orders import Order
-from ordering.place_orders import NewOrder, Stages, accept, decide, place
+from ordering.place_orders import NewOrder, Stages, accept, decide_together, place
 from ordering.settings import Settings
 from ordering.timeline import StepView, timeline
 from ordering.views import ORDERS, OrderView, placement_answer, view
@@ -62,7 +62,7 @@ def stages(database: Database, catalog: CatalogClient) -> Stages:
     return Stages(
         accept=Gather(lambda batch: database.run(accept, batch)),
         reserve=Gather(catalog.reserve),
-        decide=Gather(lambda batch: database.run(decide, batch)),
+        decide=Gather(partial(decide_together, database)),
     )
 
 
@@ -120,7 +120,7 @@ def _new_order(body: OrderBody, key: str | None) -> NewOrder:
     lines = body.lines()
     canonical = sorted((line.product_id, line.quantity) for line in lines)
     return NewOrder(
-        key=key or f"generated {uuid.uuid4()}",
+        key=key or generated_key(),
         fingerprint=fingerprint("order", canonical, body.expected_total),
         lines=lines,
         expected_total=body.expected_total,

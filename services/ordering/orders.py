@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, Select, bindparam, func, select, text
 
 from chassis.paging import page_of
 from chassis.problems import NotFound
-from contracts.reservations import Line, Reservation
+from contracts.reservations import Line, Outcome, Reservation
 from ordering.model import REMIND_AFTER_SECONDS, TRANSITIONS, Cause, State, Step, order_steps, orders
 
 
@@ -34,7 +34,7 @@ class Order(NamedTuple):
     items: list[Item]
     expected_total: Decimal | None
     total: Decimal | None
-    refusal: dict[str, Any] | None
+    refusal: Outcome | None
     created_at: datetime
     reserved_at: datetime | None
     decided_at: datetime | None
@@ -58,8 +58,10 @@ COLUMNS = [orders.c[name] for name in Order._fields]
 
 
 def order_of(row: Row[Any]) -> Order:
-    order_id, request_key, fingerprint, state, revision, items, *rest = tuple[Any, ...](row)
-    return Order(order_id, request_key, fingerprint, State(state), revision, [_item(**item) for item in items], *rest)
+    order_id, key, fingerprint, state, revision, items, expected_total, total, refusal, *rest = tuple[Any, ...](row)
+    items = [_item(**item) for item in items]
+    refusal = refusal and Outcome.model_validate(refusal)
+    return Order(order_id, key, fingerprint, State(state), revision, items, expected_total, total, refusal, *rest)
 
 
 def _item(product_id: int, quantity: int, unit_price: str | None = None) -> Item:

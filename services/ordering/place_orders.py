@@ -7,7 +7,7 @@ or for `resume_orders` to finish; nobody ever releases it, because a paused proc
 import asyncio
 import logging
 import random
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, select, text
 
 from chassis import outbox as announcements
+from chassis.database import Database
 from chassis.gather import Gather
 from chassis.idempotency import require_same
 from chassis.problems import Unavailable, Unprocessable
@@ -126,25 +127,54 @@ def _if_same(order: Order, new: NewOrder) -> Order | Unprocessable:
     return order
 
 
-def decide(connection: Connection, verdicts: Sequence[Verdict]) -> list[Order]:
-    """Move the orders still pending, announce exactly those placed; the others are given as they are.
+class NotPending(Exception):
+    """One of these orders isn't pending any more, or can't be moved."""
 
-    While an order is pending nothing of it changes, so the one in the verdict needs no reading again.
-    """
+
+async def decide_together(database: Database, verdicts: Sequence[Verdict]) -> list[Order]:
+    """Orders are nearly always as they were read a moment ago, so they are looked at only if they weren't."""
+    try:
+        return await database.run(decide_pending, verdicts)
+    except NotPending:
+        return await database.run(decide, verdicts)
+
+
+def decide_pending(connection: Connection, verdicts: Sequence[Verdict]) -> list[Order]:
+    """Move them all and announce those placed, or raise NotPending, which undoes it."""
+    moved = _moved(verdicts, {verdict.order.id: State.PENDING for verdict in verdicts})
+    if any(verdict.order.id not in moved for verdict in verdicts):
+        raise NotPending
+    _write(connection, moved)
+    return [moved[verdict.order.id] for verdict in verdicts]
+
+
+def decide(connection: Connection, verdicts: Sequence[Verdict]) -> list[Order]:
+    """Move the orders still pending, announce exactly those placed; the others are given as they are."""
     found = lock(connection, (verdict.order.id for verdict in verdicts))
+    moved = _moved(verdicts, {standing.id: standing.state for standing in found.values()})
+    if moved:
+        _write(connection, moved)
+    others = _as_they_are(connection, found.keys() - moved.keys())
+    return [moved.get(verdict.order.id) or others[verdict.order.id] for verdict in verdicts]
+
+
+def _moved(verdicts: Sequence[Verdict], states: Mapping[int, State]) -> dict[int, Order]:
+    """While an order is pending nothing of it changes, so the one in the verdict needs no reading again."""
     moved: dict[int, Order] = {}
     for verdict in verdicts:
         cause = _cause(verdict.outcome)
-        target = TRANSITIONS.get((found[verdict.order.id].state, cause)) if cause else None
+        target = TRANSITIONS.get((states[verdict.order.id], cause)) if cause else None
         if target is not None:
             moved[verdict.order.id] = _decided(verdict.order, target, verdict.outcome)
-    if moved:
-        rows = [_row(order) for _, order in sorted(moved.items())]
-        connection.execute(DECIDE, {"decided": folded(rows)})
-        placed = [announcement(order) for order in moved.values() if order.state is State.PLACED]
-        announcements.add(connection, outbox, placed)
-    others = _as_they_are(connection, found.keys() - moved.keys())
-    return [moved.get(verdict.order.id) or others[verdict.order.id] for verdict in verdicts]
+    return moved
+
+
+def _write(connection: Connection, moved: Mapping[int, Order]) -> None:
+    rows = [_row(order) for _, order in sorted(moved.items())]
+    if connection.execute(DECIDE, {"decided": folded(rows)}).rowcount != len(rows):
+        raise NotPending
+    placed = [announcement(order) for order in moved.values() if order.state is State.PLACED]
+    announcements.add(connection, outbox, placed)
 
 
 def _as_they_are(connection: Connection, order_ids: Collection[int]) -> dict[int, Order]:
@@ -160,7 +190,7 @@ def _cause(outcome: Outcome) -> Cause | None:
 def _decided(order: Order, target: State, outcome: Outcome) -> Order:
     reserved_at = outcome.decided_at
     if target is State.REJECTED:
-        return order._replace(state=target, reserved_at=reserved_at, refusal=outcome.model_dump(mode="json"))
+        return order._replace(state=target, reserved_at=reserved_at, refusal=outcome)
     items = [Item(line.product_id, line.quantity, line.unit_price) for line in outcome.lines]
     return order._replace(state=target, reserved_at=reserved_at, items=items, total=outcome.total)
 
@@ -171,20 +201,21 @@ def _row(order: Order) -> dict[str, Any]:
         "state": order.state,
         "items": order.items,
         "total": order.total,
-        "refusal": order.refusal,
+        "refusal": order.refusal and order.refusal.model_dump(mode="json"),
         "reserved_at": order.reserved_at,
     }
 
 
-# One statement of constant text for any number of orders.
+# One statement of constant text for any number of orders, locked in the order they stand in.
 DECIDE = text(
     "UPDATE JSON_TABLE(:decided, '$[*]' COLUMNS (id BIGINT PATH '$.id', state VARCHAR(16) PATH '$.state', "
     "items JSON PATH '$.items', total DECIMAL(16, 2) PATH '$.total', refusal JSON PATH '$.refusal', "
     "reserved_at VARCHAR(32) PATH '$.reserved_at')) AS decided "
-    "STRAIGHT_JOIN orders ON orders.id = decided.id "
+    "STRAIGHT_JOIN orders FORCE INDEX (PRIMARY) ON orders.id = decided.id "
     "SET orders.state = decided.state, orders.items = decided.items, orders.total = decided.total, "
     "orders.refusal = decided.refusal, orders.reserved_at = decided.reserved_at, orders.decided_at = NOW(6), "
-    "orders.due_at = IF(decided.state = 'placed', NOW(6) + INTERVAL :remind_after SECOND, NULL)"
+    "orders.due_at = IF(decided.state = 'placed', NOW(6) + INTERVAL :remind_after SECOND, NULL) "
+    "WHERE orders.state = 'pending'"
 ).bindparams(remind_after=REMIND_AFTER_SECONDS)
 
 

@@ -54,7 +54,7 @@ def view(order: Order, state: State | None = None) -> OrderView:
 def placement_answer(order: Order) -> Response:
     """What placing this order was answered, the first time and every time its key comes again, whatever came later."""
     if order.refusal is not None:
-        return refusal(order.id, Outcome.model_validate(order.refusal)).response()
+        return refusal(order.id, order.refusal).response()
     placed = view(order, State.PLACED)
     headers = {"Location": f"{ORDERS}/{order.id}"}
     return Response(placed.model_dump_json(), HTTPStatus.CREATED, headers, media_type="application/json")

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from sqlalchemy import BigInteger, Column, Connection, MetaData, Table, func, select
 
 from chassis.database import Database
-from chassis.idempotency import fingerprint, idempotency_table, once
+from chassis.idempotency import fingerprint, generated_key, idempotency_table, once
 from chassis.problems import Conflict, Unprocessable
 from harness.engine import MySQLServer
 from harness.schemas import Schema
@@ -118,3 +118,11 @@ def test_a_fingerprint_tells_requests_apart_and_nothing_else() -> None:
     assert (
         len({fingerprint("a", 1), fingerprint("a", "1"), fingerprint("b", 1), fingerprint("a"), fingerprint("a1")}) == 5
     )
+
+
+def test_keys_made_one_after_another_stand_one_after_another_and_are_never_the_same() -> None:
+    made = [generated_key() for _ in range(1000)]
+
+    times = [key.split()[1] for key in made]
+    assert times == sorted(times)
+    assert len({key.split()[2] for key in made}) == len(made)

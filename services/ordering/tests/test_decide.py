@@ -1,6 +1,7 @@
 """Deciding: the orders still pending move, exactly those placed are announced."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from decimal import Decimal
 from functools import partial
@@ -10,12 +11,12 @@ from sqlalchemy import Connection
 
 from chassis.database import Database
 from contracts.events import OrderPlaced
-from contracts.reservations import REFUSALS, Outcome, Result
+from contracts.reservations import REFUSALS, Result
 from harness.statements import statements
 from harness.threads import at_once
 from ordering.model import State
-from ordering.orders import Order
-from ordering.place_orders import Verdict, decide
+from ordering.orders import Order, lock
+from ordering.place_orders import NotPending, Verdict, decide, decide_pending, decide_together
 from ordering.tests.factories import (
     DECIDED_AT,
     PRICE,
@@ -31,9 +32,11 @@ from ordering.tests.factories import (
     undecided,
 )
 
+Decide = Callable[[Connection, Sequence[Verdict]], list[Order]]
+
 
 def decide_all(database: Database, *verdicts: Verdict) -> list[Order]:
-    return database.transact(decide, verdicts)
+    return asyncio.run(decide_together(database, verdicts))
 
 
 def test_held_stock_places_the_order_with_its_prices_and_announces_it(database: Database) -> None:
@@ -76,7 +79,7 @@ def test_a_refusal_is_stored_whole_and_announced_to_nobody(database: Database, r
     assert rejected.state is State.REJECTED
     assert announcements(database) == []
     stored = the_order(database, order.id)
-    assert Outcome.model_validate(stored.refusal) == verdict.outcome == Outcome.model_validate(rejected.refusal)
+    assert stored.refusal == verdict.outcome == rejected.refusal
     assert seconds_until_due(database, order.id) is None
     assert (stored.total, stored.items) == (None, order.items)
 
@@ -196,7 +199,42 @@ def test_hundreds_are_decided_in_one_transaction_each_by_its_own_outcome(databas
     assert len(announcements(database)) == sum(1 for order in orders if order.id % 3)
 
 
-def test_any_number_of_orders_costs_as_many_statements_as_one(database: Database) -> None:
+@pytest.mark.parametrize("way", [decide, decide_pending])
+def test_any_number_of_orders_costs_as_many_statements_as_one(database: Database, way: Decide) -> None:
     one, *many = [held(a_pending_order(database)) for _ in range(50)]
 
-    assert statements(database, decide, many) == statements(database, decide, [one])
+    assert statements(database, way, many) == statements(database, way, [one])
+
+
+def test_orders_still_pending_are_not_looked_at_first(database: Database) -> None:
+    looked, straight = held(a_pending_order(database)), held(a_pending_order(database))
+
+    assert statements(database, decide_pending, [straight]) == statements(database, decide, [looked]) - 1
+
+
+@pytest.mark.parametrize(("state", "verdict"), [(State.CANCELLING, held), (State.PENDING, undecided)])
+def test_what_is_expected_of_all_is_undone_for_all(
+    database: Database, state: State, verdict: Callable[[Order], Verdict]
+) -> None:
+    before, after = a_pending_order(database), a_pending_order(database)
+    spoilt = an_order(database, state)
+
+    with pytest.raises(NotPending):
+        database.transact(decide_pending, [held(before), verdict(spoilt), held(after)])
+
+    assert (the_order(database, before.id), the_order(database, after.id)) == (before, after)
+    assert announcements(database) == []
+
+
+@pytest.mark.parametrize("way", [decide, decide_pending])
+def test_deciding_one_order_waits_for_no_other(database: Database, way: Decide) -> None:
+    mine, others = a_pending_order(database), [a_pending_order(database) for _ in range(3)]
+
+    def decide_while_others_are_locked(connection: Connection) -> list[Order]:
+        lock(connection, [order.id for order in others])
+        with ThreadPoolExecutor(1) as threads:
+            return threads.submit(database.transact, way, [held(mine)]).result(1)
+
+    [placed] = database.transact(decide_while_others_are_locked)
+
+    assert placed.state is State.PLACED
