@@ -42,6 +42,7 @@ class Gather(Generic[In, Out]):
         self._weight = weight
         self._queue: deque[tuple[In, asyncio.Future[Out]]] = deque()
         self._running: set[asyncio.Task[None]] = set()
+        self._about_to_start = False
 
     async def __call__(self, item: In) -> Out:
         return await self.submit(item)
@@ -53,10 +54,13 @@ class Gather(Generic[In, Out]):
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Out] = loop.create_future()
         self._queue.append((item, future))
-        loop.call_soon(self._start)  # after the calls that this turn of the loop still brings
+        if not self._about_to_start and len(self._running) < self._abreast:
+            self._about_to_start = True
+            loop.call_soon(self._start)  # after the calls that this turn of the loop still brings
         return future
 
     def _start(self) -> None:
+        self._about_to_start = False
         while self._queue and len(self._running) < self._abreast:
             task = asyncio.get_running_loop().create_task(self._settle(self._next_batch()))
             self._running.add(task)

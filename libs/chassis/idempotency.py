@@ -47,11 +47,11 @@ IdempotencyKey = Annotated[str | None, Depends(key_of)]
 
 
 def generated_key() -> str:
-    """For a request without one. Its time comes first, so that keys made together stand together in the index.
+    """For a request without one. It begins with a clock's reading, so keys made one after another stand so in the index.
 
-    Random ones alone would each change another page of it, and on a large table read and write more than the orders do.
+    Random ones alone would each change another page of it, which on a large table is read and written for that.
     """
-    return f"generated {time.time_ns():x} {uuid.uuid4().hex}"
+    return f"generated {time.monotonic_ns():016x} {uuid.uuid4().hex}"
 
 
 def fingerprint(*parts: Any) -> bytes:

@@ -40,7 +40,11 @@ HEARTBEAT = [*_both("record"), *_both("remove", stimulus="SIGTERM")]
 
 POINTS: dict[str, list[Point]] = {
     "catalog-api": _both("recorded", "reserve", "release"),
-    "ordering-api": [*_both("accept", "decide_pending", "cancel"), *_both("redrive", "announce", within=25.0), *CATALOG_CALL],
+    "ordering-api": [
+        *_both("accept", "decide_pending", "cancel"),
+        *_both("redrive", "announce", within=25.0),
+        *CATALOG_CALL,
+    ],
     "ordering-worker": [
         *RELAY,
         *CONSUMER,

@@ -15,6 +15,8 @@ READS = {
     *("owned", "still_owned", "remembered", "require_alive"),
 }
 BY_HAND = {"discard"}
+# Writes what `decide_pending` writes, for who lost a race; no storm can bring that about for certain.
+SECOND_WAYS = {"decide"}
 
 
 def _dies(setting: str, script: str) -> int:
@@ -42,7 +44,7 @@ def test_every_transaction_that_changes_something_is_crashed_before_and_after() 
 
     missing = {
         f"{name}.{when}_commit"
-        for name in _transactions() - READS - BY_HAND
+        for name in _transactions() - READS - BY_HAND - SECOND_WAYS
         for when in ("before", "after")
         if f"{name}.{when}_commit" not in armed
     }
