@@ -2,8 +2,6 @@
 
 import hashlib
 import re
-import time
-import uuid
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Annotated, Any, TypeVar
@@ -13,6 +11,7 @@ from fastapi import Depends, Request
 from pydantic import BaseModel
 from sqlalchemy import BINARY, Column, Connection, LargeBinary, MetaData, Table, select, text
 from sqlalchemy.dialects.mysql import DATETIME, VARBINARY
+from uuid_utils import uuid7
 
 from chassis.database import Database
 from chassis.problems import Unprocessable
@@ -47,11 +46,11 @@ IdempotencyKey = Annotated[str | None, Depends(key_of)]
 
 
 def generated_key() -> str:
-    """For a request without one. It begins with a clock's reading, so keys made one after another stand so in the index.
+    """For a request without one. A UUIDv7 begins with its time, so keys made one after another stand so in the index.
 
-    Random ones alone would each change another page of it, which on a large table is read and written for that.
+    Each random one would change another page of it, which on a large table is read and written for that alone.
     """
-    return f"generated {time.monotonic_ns():016x} {uuid.uuid4().hex}"
+    return f"generated {uuid7()}"
 
 
 def fingerprint(*parts: Any) -> bytes:

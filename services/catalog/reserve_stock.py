@@ -13,7 +13,6 @@ from typing import Any
 
 import orjson
 from sqlalchemy import Connection, bindparam, func, select, text
-from sqlalchemy.exc import IntegrityError
 
 from catalog.model import MovementKind, ReservationState, products, reservations, stock_movements
 from chassis.rows import insert
@@ -96,28 +95,20 @@ WRITE_STOCK = text(
 def reserve(connection: Connection, wanted: Sequence[Reservation]) -> list[Outcome]:
     """Decide each reservation once. Outcomes stand in the order asked; a repeat gets the recorded one.
 
-    That there is a repeat shows when the rows are inserted, on the primary key, and nothing else is written by then. A twin in
-    another transaction is waited for there; one that wasn't seen the second time either lets this transaction run again, whole.
+    Twins in two transactions both come to the insert; the later one fails there on the primary key, is rolled back whole
+    and runs again, and then finds its twin's outcome.
     """
-    try:
-        answers = _decide_new(connection, wanted)
-    except IntegrityError:
-        answers = _recorded(connection, wanted)
-        answers |= _decide_new(connection, [asked for asked in wanted if asked.order_id not in answers])
-    return [_answer(asked, *answers[asked.order_id]) for asked in wanted]
-
-
-def _decide_new(connection: Connection, wanted: Sequence[Reservation]) -> dict[int, tuple[Reservation, Outcome]]:
-    """By order id: the reservation that was decided, the first of its id, and how."""
+    answers = _recorded(connection, wanted)
     new: dict[int, Reservation] = {}
     for asked in wanted:
-        new.setdefault(asked.order_id, asked)
-    if not new:
-        return {}
-    shelves = lock(connection, (line.product_id for asked in new.values() for line in asked.lines))
-    decided = decide(list(new.values()), shelves, _now(connection, shelves))
-    _record(connection, new, decided, shelves)
-    return {outcome.order_id: (new[outcome.order_id], outcome) for outcome in decided}
+        if asked.order_id not in answers:
+            new.setdefault(asked.order_id, asked)
+    if new:
+        shelves = lock(connection, (line.product_id for asked in new.values() for line in asked.lines))
+        decided = decide(list(new.values()), shelves, _now(connection, shelves))
+        _record(connection, new, decided, shelves)
+        answers |= {outcome.order_id: (new[outcome.order_id], outcome) for outcome in decided}
+    return [_answer(asked, *answers[asked.order_id]) for asked in wanted]
 
 
 def _now(connection: Connection, shelves: Mapping[int, Shelf]) -> datetime:

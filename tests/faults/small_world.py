@@ -23,7 +23,7 @@ from harness.schemas import Schema
 from ordering.cancel_order import cancel
 from ordering.model import outbox as ordering_outbox
 from ordering.orders import Order
-from ordering.place_orders import NewOrder, Verdict, accept, decide
+from ordering.place_orders import NewOrder, Verdict, accept, decide_pending
 from ordering.release_stock import released
 from ordering.worker import follow
 
@@ -57,7 +57,7 @@ class SmallWorld:
     def place(self, key: str, product_id: int, quantity: int) -> Order:
         order = self.accept(key, product_id, quantity)
         [outcome] = self.catalog.transact(reserve_stock.reserve, [order.reservation()])
-        [decided] = self.ordering.transact(decide, [Verdict(order, outcome)])
+        [decided] = self.ordering.transact(decide_pending, [Verdict(order, outcome)])
         return decided
 
     def announce(self) -> list[Fulfilment]:

@@ -14,6 +14,7 @@ from contracts.events import OrderPlaced
 from contracts.reservations import REFUSALS, Result
 from harness.statements import statements
 from harness.threads import at_once
+from ordering import place_orders
 from ordering.model import State
 from ordering.orders import Order, lock
 from ordering.place_orders import NotPending, Verdict, decide, decide_pending, decide_together
@@ -162,11 +163,12 @@ def test_two_that_finish_one_placement_at_once_announce_it_once(database: Databa
     assert sorted(announcements(database)) == [("OrderPlaced", order.id, 1) for order in orders]
 
 
-def test_a_crash_between_the_move_and_the_announcement_leaves_neither(database: Database) -> None:
+@pytest.mark.parametrize("way", [decide, decide_pending])
+def test_a_crash_between_the_move_and_the_announcement_leaves_neither(database: Database, way: Decide) -> None:
     order = a_pending_order(database)
 
     def crash(connection: Connection) -> None:
-        decide(connection, [held(order)])
+        way(connection, [held(order)])
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -206,10 +208,13 @@ def test_any_number_of_orders_costs_as_many_statements_as_one(database: Database
     assert statements(database, way, many) == statements(database, way, [one])
 
 
-def test_orders_still_pending_are_not_looked_at_first(database: Database) -> None:
-    looked, straight = held(a_pending_order(database)), held(a_pending_order(database))
+def test_orders_still_pending_are_not_looked_at_first(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    order = a_pending_order(database)
+    monkeypatch.delattr(place_orders, "lock")
 
-    assert statements(database, decide_pending, [straight]) == statements(database, decide, [looked]) - 1
+    [placed] = decide_all(database, held(order))
+
+    assert placed.state is State.PLACED
 
 
 @pytest.mark.parametrize(("state", "verdict"), [(State.CANCELLING, held), (State.PENDING, undecided)])
@@ -238,3 +243,23 @@ def test_deciding_one_order_waits_for_no_other(database: Database, way: Decide) 
     [placed] = database.transact(decide_while_others_are_locked)
 
     assert placed.state is State.PLACED
+
+
+@pytest.mark.parametrize("way", [decide, decide_pending])
+def test_orders_are_locked_by_their_ids_whatever_order_they_came_in(database: Database, way: Decide) -> None:
+    first, second, third = [a_pending_order(database) for _ in range(3)]
+    verdicts = [held(order) for order in (third, second, first)]
+
+    def decide_while_the_second_is_locked(connection: Connection) -> set[int]:
+        lock(connection, [second.id])
+        deciding = threads.submit(database.transact, way, verdicts)
+        while first.id in free_orders(database):
+            assert not deciding.done()
+        return free_orders(database)
+
+    with ThreadPoolExecutor(1) as threads:
+        assert database.transact(decide_while_the_second_is_locked) == {third.id}
+
+
+def free_orders(database: Database) -> set[int]:
+    return {id_ for (id_,) in rows(database, "SELECT id FROM orders FOR UPDATE SKIP LOCKED")}
