@@ -19,7 +19,7 @@ from faults.load import Load
 from faults.schedule import LEASE_SECONDS, STORM_SECONDS, Fault, Kind, Storm
 from faults.whole_system import WholeSystem
 
-AIM_SECONDS = 0.5  # how long a fault waits for something to meet
+AIM_SECONDS = 2.0  # how long a fault waits for something to meet; the fulfilment api is seldom asked
 LINGER_SECONDS = 4.0  # how long a cut stays beyond its time until it has met something
 DELAY_SECONDS = 0.7
 DRAINED_WITHIN = 15.0
