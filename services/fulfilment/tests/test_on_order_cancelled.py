@@ -98,6 +98,15 @@ def test_past_the_point_of_no_return_it_is_too_late_and_the_outcome_will_say_so(
     assert told(database) == [("OrderFulfilled", 1, 2)], "an answer to the cancel, so of its revision"
 
 
+def test_an_old_cancel_does_not_take_a_newer_revision_back(database: Database) -> None:
+    a_fulfilment(database, state=State.FULFILLED, revision=5)
+
+    cancel_all(database, order_cancelled(revision=2))
+
+    assert the_fulfilment(database).revision == 5
+    assert told(database) == [("OrderFulfilled", 1, 5)]
+
+
 def test_a_fulfilled_order_answers_the_cancel_with_its_outcome(database: Database) -> None:
     before = a_fulfilment(database, state=State.FULFILLED)
 
