@@ -10,6 +10,21 @@ from harness import servers
 from harness.engine import MySQLServer, RedisServer
 from harness.schemas import Schema, Schemas
 from harness.system import System, running
+from local.binaries import ensure_installed
+from local.errors import LocalError
+from local.topology import ROOT
+
+LOG = ROOT / ".tools" / "apt.log"
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """A machine new to the project may have no servers yet. Seen to once, before xdist's workers all want them."""
+    if hasattr(session.config, "workerinput") or session.config.option.collectonly or servers.in_containers():
+        return
+    try:
+        ensure_installed(LOG)
+    except LocalError as error:
+        pytest.exit(str(error), returncode=1)
 
 
 @pytest.fixture(scope="session")
