@@ -5,13 +5,14 @@ id 2 would never see id 1. A relay that dies leaves its claim behind, and the cl
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Protocol
 
 from sqlalchemy import (
     BigInteger,
     Column,
     Connection,
+    Integer,
     LargeBinary,
     MetaData,
     String,
@@ -33,6 +34,7 @@ CLAIM_SECONDS = 10
 class Unsent:
     id: int
     order_id: int
+    revision: int
     type: str
     payload: bytes
 
@@ -43,6 +45,7 @@ def outbox_table(metadata: MetaData) -> Table:
         metadata,
         Column("id", BigInteger, primary_key=True, autoincrement=True),
         Column("order_id", BigInteger, nullable=False),
+        Column("revision", Integer, nullable=False),
         Column("type", String(64), nullable=False),
         Column("payload", LargeBinary(2**16), nullable=False),
         Column("claimed_until", DATETIME(fsp=6)),
@@ -53,13 +56,21 @@ class Announceable(Protocol):
     @property
     def order_id(self) -> int: ...
 
+    @property
+    def revision(self) -> int: ...
+
     def model_dump_json(self) -> str: ...
 
 
 def add(connection: Connection, outbox: Table, events: Sequence[Announceable]) -> None:
     """Announce `events` with the commit of this transaction."""
     rows = [
-        {"order_id": event.order_id, "type": type(event).__name__, "payload": event.model_dump_json().encode()}
+        {
+            "order_id": event.order_id,
+            "revision": event.revision,
+            "type": type(event).__name__,
+            "payload": event.model_dump_json().encode(),
+        }
         for event in events
     ]
     insert(connection, outbox, rows)
@@ -68,13 +79,14 @@ def add(connection: Connection, outbox: Table, events: Sequence[Announceable]) -
 def claim(connection: Connection, outbox: Table, most: int) -> list[Unsent]:
     """Take up to `most` rows that nobody is sending; they are this relay's for CLAIM_SECONDS."""
     free = or_(outbox.c.claimed_until.is_(None), outbox.c.claimed_until < func.now(6))
-    wanted = select(outbox.c.id, outbox.c.order_id, outbox.c.type, outbox.c.payload).where(free).order_by(outbox.c.id)
-    rows = connection.execute(wanted.limit(most).with_for_update(skip_locked=True)).all()
+    columns = [outbox.c[field.name] for field in fields(Unsent)]
+    wanted = select(*columns).where(free).order_by(outbox.c.id).limit(most).with_for_update(skip_locked=True)
+    rows = connection.execute(wanted).all()
     if rows:
         until = text(f"NOW(6) + INTERVAL {CLAIM_SECONDS} SECOND")
         mine = outbox.c.id.in_(bindparam("ids", expanding=True))
         connection.execute(outbox.update().where(mine).values(claimed_until=until), {"ids": [row.id for row in rows]})
-    return [Unsent(row.id, row.order_id, row.type, row.payload) for row in rows]
+    return [Unsent(*row) for row in rows]
 
 
 def remove(connection: Connection, outbox: Table, ids: Sequence[int]) -> int:

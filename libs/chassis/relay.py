@@ -31,6 +31,7 @@ class Sent:
     """An event that Redis took, and the id its stream entry got: `milliseconds-sequence` of Redis's clock."""
 
     order_id: int
+    revision: int
     type: str
     entry_id: str
 
@@ -63,7 +64,10 @@ class Relay:
             async with available():
                 entry_ids = await pipe.execute()
         crash_point("relay.after_xadd")
-        return [Sent(event.order_id, event.type, id_.decode()) for event, id_ in zip(claimed, entry_ids, strict=True)]
+        return [
+            Sent(event.order_id, event.revision, event.type, id_.decode())
+            for event, id_ in zip(claimed, entry_ids, strict=True)
+        ]
 
     def remove_sent(self, connection: Connection, claimed: list[Unsent], sent: list[Sent]) -> None:
         if rows.remove(

@@ -2,13 +2,17 @@
 
 The first reminder comes after a while, the next ones at growing distance. A fulfilment that was down for an hour finds each
 order once, but for some of the last seconds: none is announced again while the group still has the last announcement ahead
-of it, nor, once seen so, before it has had its while from then on, nor while answers wait to be read here. When Redis has
-visibly lost its memory (its run id changed, or the mark left in it is gone) all that wait for an answer are due at once.
+of it (it is only looked at again, at growing distance too), nor, once seen so, before it has had its while from then on. When
+Redis has visibly lost its memory (its run id changed, or the mark left in it is gone) all that wait for an answer are due at
+once.
 """
 
 import logging
 import uuid
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
 
 from redis import asyncio as redis
 from sqlalchemy import BindParameter, Connection, bindparam, func, select, text
@@ -16,54 +20,108 @@ from sqlalchemy.dialects.mysql import insert
 
 from chassis import outbox as announcements
 from chassis.database import Database
-from chassis.positions import Position, has_unread, position
+from chassis.paging import page_of
+from chassis.positions import Whereabouts, has_unread, whereabouts
 from chassis.problems import Conflict
 from chassis.streams import available
 from contracts.events import OrderCancelled, OrderPlaced
 from contracts.streams import FULFILMENT, ORDERING
 from ordering import cancel_order, place_orders
-from ordering.model import REMIND_AFTER_SECONDS, UNREAD, State, Step, order_steps, orders, outbox, redis_marks
+from ordering.model import REMIND_AFTER_SECONDS, State, Step, order_steps, orders, outbox, redis_marks
 from ordering.orders import COLUMNS, Order, fetch, lock_one
 
 log = logging.getLogger(__name__)
 
 AT_ONCE = 500
+MADE_DUE_AT_ONCE = 1000
 LONGEST_DISTANCE_SECONDS = 300
-STILL_AHEAD_SECONDS = 5
+FIRST_LOOK_SECONDS = 5
+MOST_TURNS_HELD_BACK = 10
 MARK = "ordering:mark"
 
 WAITING = (State.PLACED, State.CANCELLING)
 
 
-async def remind(database: Database, client: redis.Redis) -> bool:
-    """Announce some that are overdue. True if there may be more."""
-    async with available():
-        if await has_unread(client, FULFILMENT.name, "ordering"):
+class Reminders:
+    """Reminding, turn by turn."""
+
+    def __init__(self, database: Database, client: redis.Redis) -> None:
+        self._database = database
+        self._client = client
+        self._held_back = 0
+
+    async def remind(self) -> bool:
+        """Announce some that are overdue. True if there may be more."""
+        if await self._answers_wait():
             return False
-        group = await position(client, ORDERING.name, "fulfilment")
-    return await database.run(announce_overdue, group) == AT_ONCE
+        found = [await self._remind(state) for state in WAITING]
+        return max(found) == AT_ONCE
+
+    async def _answers_wait(self) -> bool:
+        """They may be the ones missed; but a reader that never catches up must not hold reminders back for ever."""
+        async with available():
+            waits = await has_unread(self._client, FULFILMENT.name, "ordering")
+        self._held_back = self._held_back + 1 if waits and self._held_back < MOST_TURNS_HELD_BACK else 0
+        return self._held_back > 0
+
+    async def _remind(self, state: State) -> int:
+        """Returns how many were due. No transaction is open while Redis is asked."""
+        due = await self._database.run(overdue, state)
+        if due.entries:
+            entry_ids = [entry for entry in due.entries.values() if entry is not None]
+            async with available():
+                seen = await whereabouts(self._client, ORDERING.name, "fulfilment", entry_ids)
+            where = {id_: seen[entry] if entry else Whereabouts.GONE for id_, entry in due.entries.items()}
+            await self._database.run(announce_overdue, due, where)
+        return len(due.entries)
 
 
-def announce_overdue(connection: Connection, group: Position) -> int:
-    """Returns how many were due, whether they had to be announced or not."""
-    overdue = fetch(connection, OVERDUE)
-    ids = [order.id for order in overdue]
-    if not ids:
-        return 0
-    unsent = set(connection.execute(UNSENT, {"ids": ids}).scalars())
-    entries = {row.order_id: row.detail["entry"] for row in connection.execute(ANNOUNCEMENTS, {"ids": ids})}
-    ahead = unsent | {id_ for id_ in ids if id_ in entries and group.is_ahead(entries[id_])}
-    just_read = {
-        order.id for order in overdue if order.reminders == UNREAD and group.has_passed(entries.get(order.id, "0-0"))
-    } - ahead
-    unanswered = [order for order in overdue if order.id not in ahead | just_read]
+class Due(NamedTuple):
+    """Orders in one state that were due at `at`, each with the stream entry that announced it as it is now.
+
+    None stands for no such entry. One still in the outbox stands in `unsent`.
+    """
+
+    state: State
+    at: datetime
+    entries: Mapping[int, str | None]
+    unsent: frozenset[int]
+
+
+def overdue(connection: Connection, state: State) -> Due:
+    at = connection.execute(select(func.now(6))).scalar_one()
+    found = connection.execute(OVERDUE, {"state": state, "at": at, "most": AT_ONCE})
+    revisions = {row.id: row.revision for row in found}
+    if not revisions:
+        return Due(state, at, {}, frozenset())
+    ids = list(revisions)
+    # In this order: what leaves the outbox in between is then among the announcements.
+    unsent = frozenset(id_ for id_, revision in connection.execute(UNSENT, {"ids": ids}) if revision == revisions[id_])
+    announced = {
+        (row.order_id, row.detail["revision"]): row.detail["entry"]
+        for row in connection.execute(ANNOUNCEMENTS, {"ids": ids})
+    }
+    return Due(state, at, {id_: announced.get((id_, revision)) for id_, revision in revisions.items()}, unsent)
+
+
+def announce_overdue(connection: Connection, due: Due, where: Mapping[int, Whereabouts]) -> int:
+    """Announce those of `due` that are still due and not on their way. Returns how many."""
+    found = fetch(connection, STILL_DUE, state=due.state, at=due.at, ids=list(due.entries))
+    ahead = [order for order in found if order.id in due.unsent or where[order.id] is Whereabouts.AHEAD]
+    rest = [order for order in found if order not in ahead]
+    just_read = [order for order in rest if order.reminders < 0 and where[order.id] is Whereabouts.PASSED]
+    unanswered = [order for order in rest if order not in just_read]
     announcements.add(connection, outbox, [_event(order) for order in unanswered])
-    connection.execute(LATER, {"ids": list(ahead)})
-    connection.execute(IN_ITS_TIME, {"ids": list(just_read)})
-    connection.execute(REMINDED, {"ids": [order.id for order in unanswered]})
+    connection.execute(LOOK_AGAIN, {"ids": _ids(ahead)})
+    connection.execute(IN_ITS_TIME, {"ids": _ids(just_read)})
+    connection.execute(REMINDED, {"ids": _ids(unanswered)})
     if unanswered:
         log.warning("announced %d orders again that nobody has answered", len(unanswered))
-    return len(ids)
+    return len(unanswered)
+
+
+def _ids(found: Iterable[Order]) -> list[int]:
+    return [order.id for order in found]
 
 
 def announce(connection: Connection, order_id: int) -> Order:
@@ -83,29 +141,34 @@ def _event(order: Order) -> OrderPlaced | OrderCancelled:
 
 IDS: BindParameter[int] = bindparam("ids", expanding=True)
 OVERDUE = (
-    select(*COLUMNS)
-    .where(orders.c.due_at < text("NOW(6)"), orders.c.state.in_(WAITING))
+    select(orders.c.id, orders.c.revision)
+    .where(orders.c.state == bindparam("state"), orders.c.due_at < bindparam("at"))
     .order_by(orders.c.due_at)
-    .limit(AT_ONCE)
+    .limit(bindparam("most"))
+)
+STILL_DUE = (
+    select(*COLUMNS)
+    .where(orders.c.id.in_(IDS), orders.c.state == bindparam("state"), orders.c.due_at < bindparam("at"))
+    .order_by(orders.c.id)
+    .with_hint(orders, "FORCE INDEX (PRIMARY)")
     .with_for_update(skip_locked=True)
 )
-UNSENT = select(outbox.c.order_id).where(outbox.c.order_id.in_(IDS)).distinct()
-ANNOUNCEMENTS = (  # the last of each order comes last
+UNSENT = select(outbox.c.order_id, outbox.c.revision).where(outbox.c.order_id.in_(IDS))
+ANNOUNCEMENTS = (  # the last of each order and revision comes last
     select(order_steps.c.order_id, order_steps.c.detail)
     .where(order_steps.c.order_id.in_(IDS), order_steps.c.step == Step.ANNOUNCED)
     .order_by(order_steps.c.id)
 )
 MOVED = orders.update().where(orders.c.id.in_(IDS))
-LATER = MOVED.values(reminders=UNREAD, due_at=text(f"NOW(6) + INTERVAL {STILL_AHEAD_SECONDS} SECOND"))
+LATER = text("NOW(6) + INTERVAL LEAST(:longest, :first * POW(2, ABS(reminders) - :done)) SECOND")
+LOOK_AGAIN = MOVED.ordered_values(  # MySQL assigns from left to right
+    (orders.c.reminders, func.least(orders.c.reminders, 0) - 1),
+    (orders.c.due_at, LATER.bindparams(longest=LONGEST_DISTANCE_SECONDS, first=FIRST_LOOK_SECONDS, done=1)),
+)
 IN_ITS_TIME = MOVED.values(reminders=0, due_at=text(f"NOW(6) + INTERVAL {REMIND_AFTER_SECONDS} SECOND"))
-REMINDED = MOVED.ordered_values(  # MySQL assigns from left to right
+REMINDED = MOVED.ordered_values(
     (orders.c.reminders, func.greatest(orders.c.reminders, 0) + 1),
-    (
-        orders.c.due_at,
-        text("NOW(6) + INTERVAL LEAST(:longest, :first * POW(2, reminders)) SECOND").bindparams(
-            longest=LONGEST_DISTANCE_SECONDS, first=REMIND_AFTER_SECONDS
-        ),
-    ),
+    (orders.c.due_at, LATER.bindparams(longest=LONGEST_DISTANCE_SECONDS, first=REMIND_AFTER_SECONDS, done=0)),
 )
 
 
@@ -117,20 +180,20 @@ class Memory:
     mark: str
 
 
-async def notice_loss(database: Database, client: redis.Redis) -> None:
-    """When Redis may have forgotten something, make all that wait for an answer due at once."""
+async def notice_loss(database: Database, client: redis.Redis) -> bool:
+    """When Redis may have forgotten something, make all that wait for an answer due. True if there may be more of them."""
     async with available():
         run_id = (await client.info("server"))["run_id"]
         mark = await client.get(MARK) or b""
-    now = Memory(run_id, mark.decode() if isinstance(mark, bytes) else mark)
     before = await database.run(remembered)
-    if before != now:
+    if before != Memory(run_id, mark.decode() if isinstance(mark, bytes) else mark):
         fresh = Memory(run_id, uuid.uuid4().hex)
-        waiting = await database.run(begin_anew, fresh)
+        await database.run(begin_anew, fresh)
         async with available():
             await client.set(MARK, fresh.mark)
         if before is not None:
-            log.warning("Redis was started anew or emptied; looking after %d orders that wait for an answer", waiting)
+            log.warning("Redis was started anew or emptied; looking after all orders that wait for an answer")
+    return await database.run(make_due, MADE_DUE_AT_ONCE) == MADE_DUE_AT_ONCE
 
 
 def remembered(connection: Connection) -> Memory | None:
@@ -138,9 +201,29 @@ def remembered(connection: Connection) -> Memory | None:
     return Memory(row.run_id, row.mark) if row else None
 
 
-def begin_anew(connection: Connection, memory: Memory) -> int:
-    """Returns how many orders are due now."""
-    row = insert(redis_marks).values(id=1, run_id=memory.run_id, mark=memory.mark)
-    connection.execute(row.on_duplicate_key_update(run_id=memory.run_id, mark=memory.mark))
-    due = orders.update().where(orders.c.state.in_(WAITING))
-    return connection.execute(due.values(due_at=func.now(6), reminders=0)).rowcount
+def begin_anew(connection: Connection, memory: Memory) -> None:
+    """Remember Redis as it is now, and that no order has been looked after since."""
+    seen = {"run_id": memory.run_id, "mark": memory.mark, "made_due_up_to": 0}
+    connection.execute(insert(redis_marks).values(id=1, **seen).on_duplicate_key_update(**seen))
+
+
+def make_due(connection: Connection, most: int) -> int:
+    """Go one step on with what a loss has begun. Returns how many orders are due now: fewer than `most` at the end."""
+    row = connection.execute(select(redis_marks.c.made_due_up_to).with_for_update()).one_or_none()
+    if row is None or row.made_due_up_to is None:
+        return 0
+    ids = _waiting_ids(connection, row.made_due_up_to, most)
+    connection.execute(MAKE_DUE, {"ids": ids})
+    connection.execute(redis_marks.update().values(made_due_up_to=ids[-1] if len(ids) == most else None))
+    return len(ids)
+
+
+def _waiting_ids(connection: Connection, after: int, most: int) -> Sequence[int]:
+    found: list[int] = []
+    for state in WAITING:
+        page = page_of(select(orders.c.id), orders.c.state, state, orders.c.id, after=after, newest_first=False)
+        found += connection.execute(page.limit(most)).scalars()
+    return sorted(found)[:most]
+
+
+MAKE_DUE = MOVED.where(orders.c.state.in_(WAITING)).values(due_at=func.now(6), reminders=0)

@@ -24,7 +24,6 @@ from chassis.idempotency import FingerprintColumn, KeyColumn
 from chassis.outbox import outbox_table
 
 REMIND_AFTER_SECONDS = 15  # a step takes 5
-UNREAD = -1  # instead of a number of reminders: when last looked at, the announcement waited to be read
 MAX_ITEMS = 100
 MAX_QUANTITY = 10_000
 
@@ -106,10 +105,10 @@ orders = Table(
     Column("reserved_at", DATETIME(fsp=6)),
     Column("decided_at", DATETIME(fsp=6)),
     Column("due_at", DATETIME(fsp=6)),
-    Column("reminders", Integer, nullable=False, server_default="0"),
+    Column("reminders", Integer, nullable=False, server_default="0"),  # below 0: looks at an announcement yet unread
     Column("listed", Boolean, Computed("state <> 'rejected'", persisted=False)),
     Index("by_state", "state"),
-    Index("by_due", "due_at"),
+    Index("by_due", "state", "due_at"),
     Index("by_listed", "listed"),
 )
 
@@ -124,13 +123,15 @@ order_steps = Table(
     Index("by_order", "order_id"),
 )
 
-# One row: by what the Redis server was known when last seen.
+# One row: by what the Redis server was known when last seen. After a loss all orders that wait are made due, by id, in steps:
+# `made_due_up_to` is how far that has come, NULL when it is done.
 redis_marks = Table(
     "redis_marks",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("run_id", String(64), nullable=False),
     Column("mark", String(64), nullable=False),
+    Column("made_due_up_to", BigInteger),
 )
 
 outbox = outbox_table(metadata)

@@ -16,7 +16,7 @@ def note_announced(connection: Connection, sent: Sequence[Sent]) -> None:
             "order_id": event.order_id,
             "step": Step.ANNOUNCED,
             "at": sent_at(event.entry_id),
-            "detail": {"event": event.type, "entry": event.entry_id},
+            "detail": {"event": event.type, "revision": event.revision, "entry": event.entry_id},
         }
         for event in sent
     ]

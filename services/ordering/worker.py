@@ -18,7 +18,7 @@ from chassis.worker import create_worker
 from contracts.events import FulfilmentCancelled, FulfilmentEvent, FulfilmentFailed, OrderFulfilled, read_fulfilment
 from contracts.streams import FULFILMENT, ORDERING
 from ordering import on_fulfilment_cancelled, on_fulfilment_failed, on_order_fulfilled
-from ordering.announce_again import notice_loss, remind
+from ordering.announce_again import Reminders, notice_loss
 from ordering.api import stages
 from ordering.catalog_client import CatalogClient
 from ordering.model import dead_letters, outbox, workers
@@ -50,7 +50,7 @@ def build(settings: Settings | None = None) -> FastAPI:
         Loop(relay.relay, RELAY_PAUSE),
         Loop(partial(resume, database, stages(database, catalog)), 1.0),
         Loop(partial(release, database, catalog), 0.5),
-        Loop(partial(remind, database, client), 1.0),
+        Loop(Reminders(database, client).remind, 1.0),
         Loop(partial(notice_loss, database, client), 1.0),
         Loop(partial(trim, client, ORDERING), 10.0),
     ]

@@ -51,7 +51,7 @@ POINTS: dict[str, list[Point]] = {
         *HEARTBEAT,
         *CATALOG_CALL,
         *_both("claim_overdue", "follow", "released"),
-        *_both("begin_anew", "announce_overdue", within=20.0, stimulus="Redis emptied"),
+        *_both("begin_anew", "make_due", "announce_overdue", within=20.0, stimulus="Redis emptied"),
     ],
     "fulfilment-worker": [
         *RELAY,

@@ -183,7 +183,7 @@ UNSETTLED = {
         "fulfilments without a living worker",
     ),
     "an unsent event": (
-        "INSERT INTO ordering.outbox (id, order_id, type, payload) VALUES (1, 1, 'OrderPlaced', '{}')",
+        "INSERT INTO ordering.outbox (id, order_id, revision, type, payload) VALUES (1, 1, 1, 'OrderPlaced', '{}')",
         "unsent events of ordering",
     ),
 }

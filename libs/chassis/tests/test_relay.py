@@ -29,6 +29,7 @@ NEVER = Retry(NoBackoff(), 0)
 @dataclass(frozen=True)
 class Placed:
     order_id: int
+    revision: int = 1
 
     def model_dump_json(self) -> str:
         return json.dumps({"order_id": self.order_id})
@@ -219,7 +220,7 @@ async def test_who_wants_to_know_is_told_once_although_the_commits_answer_was_lo
     relay = Relay(database, redis_client, outbox, ORDERING, on_sent=lambda _connection, sent: told.extend(sent))
     database.transact(announce, 1)
     claimed = database.transact(claim, outbox, 10)
-    sent = [Sent(1, "Placed", "1-1")]
+    sent = [Sent(1, 1, "Placed", "1-1")]
 
     database.transact(relay.remove_sent, claimed, sent)
     database.transact(relay.remove_sent, claimed, sent)

@@ -62,8 +62,9 @@ def _in_seconds(seconds: int) -> TextClause:
     return text("NOW(6) + INTERVAL :due SECOND").bindparams(due=seconds)
 
 
-def an_announced_step(database: Database, order_id: int, entry: str) -> None:
-    row = {"order_id": order_id, "step": Step.ANNOUNCED, "at": DECIDED_AT, "detail": {"entry": entry}}
+def an_announced_step(database: Database, order_id: int, revision: int, entry: str) -> None:
+    detail = {"revision": revision, "entry": entry}
+    row = {"order_id": order_id, "step": Step.ANNOUNCED, "at": DECIDED_AT, "detail": detail}
     database.transact(lambda connection: connection.execute(order_steps.insert(), [row]).close())
 
 
@@ -121,7 +122,7 @@ def seconds_until_due(database: Database, order_id: int) -> float | None:
     return None if seconds is None else float(seconds)
 
 
-def make_due(database: Database, order_ids: Sequence[int]) -> None:
+def let_be_due(database: Database, order_ids: Sequence[int]) -> None:
     rows(database, "UPDATE orders SET due_at = NOW(6) - INTERVAL 1 SECOND WHERE id IN :ids", ids=tuple(order_ids))
 
 

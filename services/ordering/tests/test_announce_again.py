@@ -5,25 +5,33 @@ from typing import Any
 
 import pytest
 from redis.asyncio import Redis
+from sqlalchemy import Connection
 
+from chassis import outbox as chassis_outbox
 from chassis import streams
 from chassis.database import Database
-from chassis.positions import BEGINNING, Position, parts
+from chassis.positions import Whereabouts, parts
 from chassis.problems import Conflict
 from chassis.relay import Relay
 from contracts.streams import FULFILMENT, ORDERING
 from harness.engine import RedisServer
 from ordering.announce_again import (
+    FIRST_LOOK_SECONDS,
     LONGEST_DISTANCE_SECONDS,
     MARK,
-    OVERDUE,
-    STILL_AHEAD_SECONDS,
+    MOST_TURNS_HELD_BACK,
+    WAITING,
+    Memory,
+    Reminders,
     announce,
     announce_overdue,
+    begin_anew,
+    make_due,
     notice_loss,
-    remind,
+    overdue,
 )
-from ordering.model import REMIND_AFTER_SECONDS, UNREAD, State, outbox
+from ordering.cancel_order import cancel
+from ordering.model import REMIND_AFTER_SECONDS, State, outbox
 from ordering.note_announced import note_announced
 from ordering.orders import Order
 from ordering.redrive_order import redrive
@@ -32,31 +40,41 @@ from ordering.tests.factories import (
     an_order,
     announcements,
     forget_announcements,
-    make_due,
+    let_be_due,
     rows,
     seconds_until_due,
     steps_of,
     the_order,
 )
 
-WAITING = [(State.PLACED, "OrderPlaced"), (State.CANCELLING, "OrderCancelled")]
-PASSED = Position(known=True, floor=(1000, 1), end=(1000, 0))
+EVENTS = {State.PLACED: "OrderPlaced", State.CANCELLING: "OrderCancelled"}
+PASSED, AHEAD, GONE = Whereabouts.PASSED, Whereabouts.AHEAD, Whereabouts.GONE
 
 
-@pytest.mark.parametrize(("state", "event"), WAITING)
+def look(connection: Connection, where: Whereabouts, state: State = State.PLACED) -> int:
+    """At all that is due, as if the last announcement of each were there."""
+    due = overdue(connection, state)
+    return announce_overdue(connection, due, dict.fromkeys(due.entries, where))
+
+
+async def remind(database: Database, client: Redis) -> None:
+    await Reminders(database, client).remind()
+
+
+@pytest.mark.parametrize(("state", "event"), EVENTS.items())
 def test_what_nobody_has_answered_is_announced_again_as_it_is_now(database: Database, state: State, event: str) -> None:
     order = an_order(database, state, revision=3, due_in=-1)
-    an_announced_step(database, order.id, "1000-0")
+    an_announced_step(database, order.id, 3, "1000-0")
 
-    database.transact(announce_overdue, PASSED)
+    database.transact(look, PASSED, state)
 
     assert announcements(database) == [(event, order.id, 3)]
 
 
 def test_what_waits_for_no_answer_is_not_announced(database: Database) -> None:
-    orders = [an_order(database, state, due_in=-1) for state in State if state not in dict(WAITING)]
+    orders = [an_order(database, state, due_in=-1) for state in State if state not in EVENTS]
 
-    assert database.transact(announce_overdue, PASSED) == 0
+    assert [database.transact(look, PASSED, state) for state in WAITING] == [0, 0]
 
     for order in orders:
         with pytest.raises(Conflict):
@@ -67,7 +85,7 @@ def test_what_waits_for_no_answer_is_not_announced(database: Database) -> None:
 def test_what_is_not_due_is_left_alone(database: Database) -> None:
     an_order(database, State.PLACED, due_in=5)
 
-    assert database.transact(announce_overdue, PASSED) == 0
+    assert database.transact(look, PASSED) == 0
 
 
 def test_reminders_come_at_growing_distance_up_to_a_bound(database: Database) -> None:
@@ -75,8 +93,8 @@ def test_reminders_come_at_growing_distance_up_to_a_bound(database: Database) ->
 
     distances = []
     for _ in range(7):
-        make_due(database, [order.id])
-        database.transact(announce_overdue, PASSED)
+        let_be_due(database, [order.id])
+        database.transact(look, PASSED)
         forget_announcements(database)
         distances.append(round(seconds_until_due(database, order.id) or 0))
 
@@ -89,54 +107,60 @@ def test_reminders_come_at_growing_distance_up_to_a_bound(database: Database) ->
 def test_what_still_waits_in_the_outbox_is_not_announced_twice(database: Database) -> None:
     order = an_order(database, State.FAILED)
     database.transact(redrive, order.id)
-    make_due(database, [order.id])
+    let_be_due(database, [order.id])
 
-    database.transact(announce_overdue, PASSED)
+    database.transact(look, PASSED)
 
     assert announcements(database) == [("OrderPlaced", order.id, 2)]
-    assert 0 < (seconds_until_due(database, order.id) or 0) <= STILL_AHEAD_SECONDS
+    assert 0 < (seconds_until_due(database, order.id) or 0) <= FIRST_LOOK_SECONDS
 
 
 def test_no_reminder_while_the_group_still_has_the_last_announcement_ahead_of_it(database: Database) -> None:
-    entries = {"999-9": 1, "1000-0": 1, "1000-1": 0, "1500-0": 0, "2000-3": 0, "2000-4": 1}
-    orders = {entry: an_order(database, State.PLACED, due_in=-1) for entry in entries}
-    for entry, order in orders.items():
-        an_announced_step(database, order.id, "1200-0")
-        an_announced_step(database, order.id, entry)
+    order = an_order(database, State.PLACED, due_in=-1)
 
-    database.transact(announce_overdue, Position(known=True, floor=(1000, 1), end=(2000, 3)))
+    database.transact(look, AHEAD)
 
-    reminders = {entry: the_order(database, order.id).reminders for entry, order in orders.items()}
-    assert reminders == {entry: 1 if again else UNREAD for entry, again in entries.items()}
-    reminded = [("OrderPlaced", order.id, 1) for entry, order in orders.items() if entries[entry]]
-    assert sorted(announcements(database)) == reminded
+    assert announcements(database) == []
+    assert 0 < (seconds_until_due(database, order.id) or 0) <= FIRST_LOOK_SECONDS
+
+
+def test_looks_at_what_is_not_read_yet_come_at_growing_distance_up_to_a_bound(database: Database) -> None:
+    order = an_order(database, State.PLACED, due_in=-1)
+
+    distances = []
+    for _ in range(8):
+        let_be_due(database, [order.id])
+        database.transact(look, AHEAD)
+        distances.append(round(seconds_until_due(database, order.id) or 0))
+
+    assert distances == [5, 10, 20, 40, 80, 160, LONGEST_DISTANCE_SECONDS, LONGEST_DISTANCE_SECONDS]
+    assert announcements(database) == []
 
 
 def one_that_was_unread(database: Database) -> Order:
-    """Announced as entry 1000-1, looked at while that waited to be read, and due again."""
+    """Looked at while its announcement waited to be read, and due again."""
     order = an_order(database, State.PLACED, due_in=-1)
-    an_announced_step(database, order.id, "1000-1")
-    database.transact(announce_overdue, Position(known=True, floor=(1000, 1), end=(1000, 1)))
-    make_due(database, [order.id])
+    database.transact(look, AHEAD)
+    let_be_due(database, [order.id])
     return order
 
 
 def test_what_was_read_only_now_has_its_time_to_be_answered(database: Database) -> None:
     order = one_that_was_unread(database)
 
-    database.transact(announce_overdue, Position(known=True, floor=(1000, 2), end=(1000, 1)))
+    database.transact(look, PASSED)
 
     assert announcements(database) == []
     assert 10 < (seconds_until_due(database, order.id) or 0) <= REMIND_AFTER_SECONDS
-    make_due(database, [order.id])
-    database.transact(announce_overdue, Position(known=True, floor=(1000, 2), end=(1000, 1)))
+    let_be_due(database, [order.id])
+    database.transact(look, PASSED)
     assert announcements(database) == [("OrderPlaced", order.id, 1)]
 
 
 def test_what_redis_forgot_while_it_was_unread_is_announced_at_once(database: Database) -> None:
     order = one_that_was_unread(database)
 
-    database.transact(announce_overdue, Position(known=True, floor=(900, 0), end=(899, 0)))
+    database.transact(look, GONE)
 
     assert announcements(database) == [("OrderPlaced", order.id, 1)]
     assert the_order(database, order.id).reminders == 1
@@ -146,10 +170,10 @@ def test_what_was_read_but_waits_in_the_outbox_once_more_is_yet_to_be_read(datab
     order = one_that_was_unread(database)
     database.transact(announce, order.id)
 
-    database.transact(announce_overdue, Position(known=True, floor=(1000, 2), end=(1000, 1)))
+    database.transact(look, PASSED)
 
     assert announcements(database) == [("OrderPlaced", order.id, 1)]
-    assert the_order(database, order.id).reminders == UNREAD
+    assert the_order(database, order.id).reminders == -2
 
 
 async def test_nobody_is_reminded_while_answers_wait_to_be_read(database: Database, redis_client: Redis) -> None:
@@ -165,6 +189,21 @@ async def test_nobody_is_reminded_while_answers_wait_to_be_read(database: Databa
     assert announcements(database) == [("OrderPlaced", order.id, 1)]
 
 
+async def test_answers_that_are_never_all_read_hold_up_no_reminder_for_ever(
+    database: Database, redis_client: Redis
+) -> None:
+    order = an_order(database, State.PLACED, due_in=-1)
+    await streams.ensure_group(redis_client, FULFILMENT.name, "ordering")
+    await redis_client.xadd(FULFILMENT.name, {"payload": b"an answer"})
+    reminders = Reminders(database, redis_client)
+
+    for _ in range(MOST_TURNS_HELD_BACK + 1):
+        assert announcements(database) == []
+        await reminders.remind()
+
+    assert announcements(database) == [("OrderPlaced", order.id, 1)]
+
+
 async def test_answers_that_no_group_is_there_to_read_hold_up_no_reminder(
     database: Database, redis_client: Redis
 ) -> None:
@@ -172,15 +211,6 @@ async def test_answers_that_no_group_is_there_to_read_hold_up_no_reminder(
     await redis_client.xadd(FULFILMENT.name, {"payload": b"an answer"})
 
     await remind(database, redis_client)
-
-    assert announcements(database) == [("OrderPlaced", order.id, 1)]
-
-
-def test_an_announcement_that_redis_has_forgotten_is_made_again(database: Database) -> None:
-    order = an_order(database, State.PLACED, due_in=-1)
-    an_announced_step(database, order.id, "1000-0")
-
-    database.transact(announce_overdue, Position(known=False, floor=BEGINNING, end=BEGINNING))
 
     assert announcements(database) == [("OrderPlaced", order.id, 1)]
 
@@ -196,10 +226,10 @@ def test_a_person_may_ask_at_any_time(database: Database) -> None:
 def test_hundreds_overdue_are_announced_batch_by_batch_each_once(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ordering.announce_again.OVERDUE", OVERDUE.limit(7))
+    monkeypatch.setattr("ordering.announce_again.AT_ONCE", 7)
     orders = [an_order(database, State.PLACED, due_in=-1) for _ in range(20)]
 
-    counts = [database.transact(announce_overdue, PASSED) for _ in range(4)]
+    counts = [database.transact(look, PASSED) for _ in range(4)]
 
     assert counts == [7, 7, 6, 0]
     assert sorted(announcements(database)) == [("OrderPlaced", order.id, 1) for order in orders]
@@ -238,7 +268,7 @@ async def test_a_fulfilment_that_is_down_finds_each_order_once(database: Databas
     await redis_client.xgroup_create(ORDERING.name, "fulfilment", id="0")
 
     for _ in range(3):
-        make_due(database, ids)
+        let_be_due(database, ids)
         await remind(database, redis_client)
 
     assert announcements(database) == []
@@ -251,7 +281,7 @@ async def test_one_that_was_read_but_not_acknowledged_is_still_on_its_way(
     await redis_client.xgroup_create(ORDERING.name, "fulfilment", id="0")
     await redis_client.xreadgroup("fulfilment", "a consumer", {ORDERING.name: ">"})
 
-    make_due(database, ids)
+    let_be_due(database, ids)
     await remind(database, redis_client)
 
     assert announcements(database) == []
@@ -265,7 +295,7 @@ async def test_one_that_was_acknowledged_and_never_answered_is_announced_again(
     await redis_client.xreadgroup("fulfilment", "a consumer", {ORDERING.name: ">"})
     await redis_client.xack(ORDERING.name, "fulfilment", *await entry_ids(redis_client))
 
-    make_due(database, ids)
+    let_be_due(database, ids)
     await remind(database, redis_client)
 
     assert [order_id for _, order_id, _ in announcements(database)] == ids
@@ -277,14 +307,14 @@ async def test_the_last_second_lost_from_the_stream_is_announced_again(database:
     await redis_client.xadd(ORDERING.name, {"an": "older entry"}, id="5-0")
     await redis_client.xgroup_create(ORDERING.name, "fulfilment", id="0")
 
-    make_due(database, ids)
+    let_be_due(database, ids)
     await remind(database, redis_client)
 
     assert [order_id for _, order_id, _ in announcements(database)] == ids
 
 
 async def test_an_emptied_redis_makes_all_that_wait_due_at_once(database: Database, redis_client: Redis) -> None:
-    waiting = [an_order(database, state, due_in=300) for state, _ in WAITING]
+    waiting = [an_order(database, state, due_in=300) for state in WAITING]
     others = [an_order(database, state, due_in=None) for state in (State.FAILED, State.FULFILLED, State.CANCELLED)]
     await notice_loss(database, redis_client)
     rows(database, "UPDATE orders SET due_at = NOW(6) + INTERVAL 300 SECOND WHERE due_at IS NOT NULL")
@@ -298,6 +328,33 @@ async def test_an_emptied_redis_makes_all_that_wait_due_at_once(database: Databa
     assert min(seconds or 0 for seconds in undisturbed) > 200
     assert sorted(order_id for _, order_id, _ in announcements(database)) == [order.id for order in waiting]
     assert {seconds_until_due(database, order.id) for order in others} == {None}
+
+
+def test_after_a_loss_orders_are_made_due_in_steps_that_each_commit(database: Database) -> None:
+    waiting = [an_order(database, WAITING[number % 2], due_in=300).id for number in range(5)]
+    an_order(database, State.FAILED, due_in=None)
+    database.transact(begin_anew, Memory("a run", "a mark"))
+
+    due = []
+    for _ in range(4):
+        database.transact(make_due, 2)
+        due.append([id_ for id_ in waiting if (seconds_until_due(database, id_) or 0) <= 0])
+
+    assert due == [waiting[:2], waiting[:4], waiting, waiting]
+
+
+async def test_after_a_crash_in_between_the_rest_is_made_due_by_whoever_lives_on(
+    database: Database, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ordering.announce_again.MADE_DUE_AT_ONCE", 2)
+    waiting = [an_order(database, State.PLACED, due_in=300).id for _ in range(5)]
+    await notice_loss(database, redis_client)
+    rows(database, "UPDATE orders SET due_at = NOW(6) + INTERVAL 300 SECOND")
+
+    turns = [await notice_loss(database, redis_client) for _ in range(3)]
+
+    assert turns == [True, False, False]
+    assert [id_ for id_ in waiting if (seconds_until_due(database, id_) or 0) <= 0] == waiting[2:]
 
 
 async def test_a_loss_is_noticed_once(database: Database, redis_client: Redis) -> None:
@@ -337,3 +394,73 @@ async def test_a_crash_between_noticing_and_marking_notices_again(database: Data
     await notice_loss(database, redis_client)
 
     assert (seconds_until_due(database, order.id) or 0) <= 0
+
+
+async def read_by(client: Redis, consumer: str, *, acknowledge: bool) -> None:
+    """Another consumer of fulfilment's group gets all that is unread."""
+    delivered: Any = await client.xreadgroup("fulfilment", consumer, {ORDERING.name: ">"})
+    if acknowledge:
+        await client.xack(ORDERING.name, "fulfilment", *[entry_id for entry_id, _ in delivered[0][1]])
+
+
+async def lose_from_redis(client: Redis, count: int) -> None:
+    """The newest entries, as when Redis's last second is cut off; later ones have pushed the stream's end past them."""
+    await client.xdel(ORDERING.name, *(await entry_ids(client))[-count:])
+    await client.delete(MARK)
+
+
+async def test_what_was_lost_is_announced_at_once_though_a_dead_consumer_still_holds_older_entries(
+    database: Database, redis_client: Redis
+) -> None:
+    await notice_loss(database, redis_client)
+    await redis_client.xgroup_create(ORDERING.name, "fulfilment", id="0", mkstream=True)
+    held = await announced_through_redis(database, redis_client, 1)
+    await read_by(redis_client, "dead", acknowledge=False)
+    lost = await announced_through_redis(database, redis_client, 2)
+    await lose_from_redis(redis_client, 2)
+    forget_announcements(database)
+
+    await notice_loss(database, redis_client)
+    await remind(database, redis_client)
+
+    assert sorted(order_id for _, order_id, _ in announcements(database)) == lost
+    assert the_order(database, held[0]).reminders == -1
+
+
+async def test_what_was_handled_and_whose_answer_was_lost_is_announced_at_once_though_a_dead_consumer_holds_older_entries(
+    database: Database, redis_client: Redis
+) -> None:
+    await notice_loss(database, redis_client)
+    await redis_client.xgroup_create(ORDERING.name, "fulfilment", id="0", mkstream=True)
+    await announced_through_redis(database, redis_client, 1)
+    await read_by(redis_client, "dead", acknowledge=False)
+    handled = await announced_through_redis(database, redis_client, 2)
+    await read_by(redis_client, "alive", acknowledge=True)
+    await redis_client.delete(MARK)
+
+    await notice_loss(database, redis_client)
+    await remind(database, redis_client)
+
+    assert sorted(order_id for _, order_id, _ in announcements(database)) == handled
+
+
+@pytest.mark.parametrize("sent_late", [False, True])
+async def test_an_old_announcement_of_a_dead_relay_hides_no_lost_cancel(
+    database: Database, redis_client: Redis, sent_late: bool
+) -> None:
+    await redis_client.xgroup_create(ORDERING.name, "fulfilment", id="0", mkstream=True)
+    relay = Relay(database, redis_client, outbox, ORDERING, note_announced)
+    order = an_order(database, State.FAILED)
+    database.transact(redrive, order.id)
+    database.transact(chassis_outbox.claim, outbox, 1)  # by a relay that dies now
+    database.transact(cancel, order.id)
+    await relay.relay()
+    await redis_client.xdel(ORDERING.name, *await entry_ids(redis_client))
+    if sent_late:
+        rows(database, "UPDATE outbox SET claimed_until = NULL")
+        await relay.relay()
+
+    let_be_due(database, [order.id])
+    await remind(database, redis_client)
+
+    assert announcements(database)[-1] == ("OrderCancelled", order.id, 3)

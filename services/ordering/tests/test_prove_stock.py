@@ -15,7 +15,7 @@ from ordering.place_orders import Stages, place
 from ordering.prove_stock import HOLDING, prove
 from ordering.release_stock import release
 from ordering.tests.catalog_stand_in import CatalogStandIn
-from ordering.tests.factories import a_new_order, an_order, make_due, rows
+from ordering.tests.factories import a_new_order, an_order, let_be_due, rows
 
 
 @pytest.fixture(autouse=True)
@@ -129,7 +129,7 @@ async def test_orders_that_move_meanwhile_raise_no_false_alarm(
 
     def rows_of(_connection: object, ids: list[int]) -> None:
         rows(database, "UPDATE orders SET state = 'releasing' WHERE id IN :ids", ids=tuple(ids))
-        make_due(database, ids)
+        let_be_due(database, ids)
 
     trading = asyncio.create_task(trade())
     proofs = [await differences(database, catalog_client) for _ in range(5)]

@@ -12,7 +12,7 @@ from ordering.orders import Order
 from ordering.release_stock import release, released
 from ordering.resume_orders import LOOK_AGAIN_SECONDS
 from ordering.tests.catalog_stand_in import CatalogStandIn, Mishap
-from ordering.tests.factories import an_order, make_due, rows, seconds_until_due, states, steps_of
+from ordering.tests.factories import an_order, let_be_due, rows, seconds_until_due, states, steps_of
 
 
 def a_releasing_order(database: Database, catalog: CatalogStandIn) -> Order:
@@ -57,7 +57,7 @@ async def test_an_answer_that_was_lost_returns_the_stock_once(
     catalog.mishaps.append("answer lost")
     with pytest.raises(Unavailable):
         await release(database, catalog_client)
-    make_due(database, [order.id])
+    let_be_due(database, [order.id])
 
     await release(database, catalog_client)
 

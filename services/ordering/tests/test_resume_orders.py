@@ -18,7 +18,7 @@ from ordering.tests.factories import (
     a_pending_order,
     an_order,
     announcements,
-    make_due,
+    let_be_due,
     seconds_until_due,
     states,
     the_order,
@@ -27,7 +27,7 @@ from ordering.tests.factories import (
 
 def overdue_orders(database: Database, count: int) -> list[Order]:
     orders = [a_pending_order(database, (1, 2)) for _ in range(count)]
-    make_due(database, [order.id for order in orders])
+    let_be_due(database, [order.id for order in orders])
     return orders
 
 
@@ -61,7 +61,7 @@ async def test_a_crash_after_the_decision_leaves_nothing_to_resume(
 ) -> None:
     [order] = overdue_orders(database, 1)
     await placing.decide(Verdict(order, await placing.reserve(order.reservation())))
-    make_due(database, [order.id])
+    let_be_due(database, [order.id])
 
     await resume(database, placing)
 
@@ -141,7 +141,7 @@ async def test_a_client_that_comes_back_while_it_is_resumed_gets_the_same_order(
     database: Database, placing: Stages, catalog: CatalogStandIn
 ) -> None:
     order = a_pending_order(database, (1, 2), key="a key")
-    make_due(database, [order.id])
+    let_be_due(database, [order.id])
 
     _, answered = await asyncio.gather(resume(database, placing), place(a_new_order("a key", (1, 2)), placing, 5))
 

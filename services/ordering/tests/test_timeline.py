@@ -36,8 +36,8 @@ def test_it_begins_with_what_placing_did(database: Database, state: State, expec
 def test_it_is_oldest_first_whatever_order_the_steps_were_stored_in(database: Database) -> None:
     order = an_order(database, State.PLACED)
     after = int(order.created_at.timestamp() * 1000) + 5000
-    database.transact(note_announced, [Sent(order.id, "OrderPlaced", f"{after + 100}-0")])
-    database.transact(note_announced, [Sent(order.id, "OrderPlaced", f"{after}-3")])
+    database.transact(note_announced, [Sent(order.id, 1, "OrderPlaced", f"{after + 100}-0")])
+    database.transact(note_announced, [Sent(order.id, 1, "OrderPlaced", f"{after}-3")])
 
     told = database.transact(timeline, order.id)
 
@@ -53,7 +53,7 @@ def test_an_order_announced_and_cancelled_in_the_same_millisecond_shows_both(dat
 
     database.transact(
         note_announced,
-        [Sent(order.id, "OrderPlaced", "1700000000000-0"), Sent(order.id, "OrderCancelled", "1700000000000-1")],
+        [Sent(order.id, 1, "OrderPlaced", "1700000000000-0"), Sent(order.id, 1, "OrderCancelled", "1700000000000-1")],
     )
 
     announced = [step.detail["event"] for step in database.transact(timeline, order.id) if step.step == "announced"]

@@ -12,6 +12,7 @@ def upgrade() -> None:
         CREATE TABLE IF NOT EXISTS outbox (
             id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
             order_id BIGINT NOT NULL,
+            revision INT NOT NULL,
             type VARCHAR(64) NOT NULL,
             payload MEDIUMBLOB NOT NULL,
             claimed_until DATETIME(6)

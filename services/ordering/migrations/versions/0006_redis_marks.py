@@ -12,7 +12,8 @@ def upgrade() -> None:
         CREATE TABLE IF NOT EXISTS redis_marks (
             id INT NOT NULL PRIMARY KEY,
             run_id VARCHAR(64) NOT NULL,
-            mark VARCHAR(64) NOT NULL
+            mark VARCHAR(64) NOT NULL,
+            made_due_up_to BIGINT
         )
         """
     )
