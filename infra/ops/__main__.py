@@ -54,9 +54,16 @@ def timeline(order_id: OrderId, *, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def cancel(order_id: OrderId, *, as_json: AsJson = False) -> None:
+def cancel(
+    order_id: OrderId,
+    *,
+    force: Annotated[
+        bool, typer.Option(help="Also one that failed and may have been shipped: find out first.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Ask to cancel an order; fulfilment decides whether it comes in time."""
-    order = services().post("ordering", f"/api/v1/orders/{order_id}/cancel")
+    order = services().post("ordering", f"/private/orders/{order_id}/cancel?force={str(force).lower()}")
     show([order], ORDER_COLUMNS, as_json=as_json, empty="")
 
 

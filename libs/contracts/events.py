@@ -56,9 +56,13 @@ class OrderPlaced(Event):
 
 
 class OrderCancelled(Event):
-    """The client asks to cancel; whether it comes in time is fulfilment's to say."""
+    """The client asks to cancel; whether it comes in time is fulfilment's to say.
+
+    `forced`: a person asks, and takes it upon himself that the order may have been shipped by a step that then failed.
+    """
 
     type: Literal["OrderCancelled"] = "OrderCancelled"
+    forced: bool = False
 
 
 class OrderFulfilled(Outcome):

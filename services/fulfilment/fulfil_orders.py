@@ -27,6 +27,7 @@ T = TypeVar("T")
 
 AGAIN_SECONDS = 0.5
 LONGEST_BACKOFF_SECONDS = 30.0
+UNCOUNTED_SECONDS = 30.0
 
 
 class Lost(Exception):
@@ -91,14 +92,15 @@ def pass_point_of_no_return(connection: Connection, held: Sequence[Fulfilment]) 
 def fail(connection: Connection, failure: Failure, most_failures: int) -> Fulfilment | None:
     """Count the failure. Returns the next try, or None if there is none: given up, lost or cancelled."""
     rows = still_held(connection, [failure.held])
-    if not rows or (rows[0].state, Cause.GIVE_UP) not in TRANSITIONS:
+    given_up = TRANSITIONS.get((rows[0].state, Cause.GIVE_UP)) if rows else None
+    if given_up is None:
         return None
     row, reason, moment = rows[0], failure.reason, now(connection)
     remember_tries(connection, [row], "failed", moment, reason)
     failures = row.failures + 1
     last = failures >= most_failures
     after = row._replace(failures=failures, reason=reason)
-    after = after._replace(state=State.FAILED, decided_at=moment) if last else after._replace(fence=row.fence + 1)
+    after = after._replace(state=given_up, decided_at=moment) if last else after._replace(fence=row.fence + 1)
     pause = text("NOW(6) + INTERVAL :pause SECOND").bindparams(pause=backoff_seconds(failures))
     changed = {name: getattr(after, name) for name in ("state", "fence", "failures", "reason", "decided_at")}
     update = fulfilments.update().where(fulfilments.c.order_id == row.order_id)
@@ -177,12 +179,12 @@ class Fulfilling:
             try:
                 async with asyncio.timeout(self._step_timeout):
                     await self._step(held, partial(insist, self._commit, held))
+                await self._fulfilled(held)
             except Lost:
                 return
-            except Exception as error:  # noqa: BLE001 - whatever a step raises is a failed try
+            except Exception as error:  # noqa: BLE001 - whatever a step raises is a failed try, and so is an end refused
                 held = await self._fail(held, error)
             else:
-                await self._fulfilled(held)
                 return
 
     async def _fulfilled(self, held: Fulfilment) -> None:
@@ -192,10 +194,19 @@ class Fulfilling:
     async def _fail(self, held: Fulfilment, error: Exception) -> Fulfilment | None:
         reason = reason_of(error)
         log.warning("Order #%d: try %d failed: %s", held.order_id, held.fence, reason)
-        following = await insist(self._database.run, fail, Failure(held, reason), self._most_failures)
+        following = await self._count(Failure(held, reason))
         if following is not None:
             await asyncio.sleep(backoff_seconds(following.failures))
         return following
+
+    async def _count(self, failure: Failure) -> Fulfilment | None:
+        """Until it is counted the step must not run again, or nothing would bound how often it does."""
+        while True:
+            try:
+                return await insist(self._database.run, fail, failure, self._most_failures)
+            except Exception:
+                log.exception("Order #%d: its failed try can't be counted", failure.held.order_id)
+                await asyncio.sleep(UNCOUNTED_SECONDS)
 
 
 async def insist(call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:

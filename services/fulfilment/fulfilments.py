@@ -108,7 +108,7 @@ def _event(row: Fulfilment, tries: list[Try]) -> FulfilmentEvent:
     }
     if row.state is State.CANCELLED:
         return FulfilmentCancelled(**told, tries=tries)
-    if row.state is State.FAILED:
+    if row.state in {State.FAILED, State.FAILED_LATE}:
         return FulfilmentFailed(**told, tries=tries, reason=row.reason or "unknown")
     return OrderFulfilled(**told, tries=[*tries, _last_try(row)])
 

@@ -17,6 +17,7 @@ class State(StrEnum):
     COMMITTING = "committing"  # past the point of no return: an outside effect may have happened
     FULFILLED = "fulfilled"
     FAILED = "failed"
+    FAILED_LATE = "failed_late"  # given up past that point: whether the effect happened is for a person to find out
     CANCELLED = "cancelled"
 
 
@@ -25,6 +26,7 @@ class Cause(StrEnum):
     COMPLETE = "complete"
     GIVE_UP = "give_up"
     CANCEL = "cancel"
+    FORCED_CANCEL = "forced_cancel"
     REDRIVE = "redrive"
 
 
@@ -35,10 +37,14 @@ TRANSITIONS = {
     (State.PROCESSING, Cause.COMPLETE): State.FULFILLED,
     (State.COMMITTING, Cause.COMPLETE): State.FULFILLED,
     (State.PROCESSING, Cause.GIVE_UP): State.FAILED,
-    (State.COMMITTING, Cause.GIVE_UP): State.FAILED,
+    (State.COMMITTING, Cause.GIVE_UP): State.FAILED_LATE,
     (State.PROCESSING, Cause.CANCEL): State.CANCELLED,
     (State.FAILED, Cause.CANCEL): State.CANCELLED,
+    (State.PROCESSING, Cause.FORCED_CANCEL): State.CANCELLED,
+    (State.FAILED, Cause.FORCED_CANCEL): State.CANCELLED,
+    (State.FAILED_LATE, Cause.FORCED_CANCEL): State.CANCELLED,
     (State.FAILED, Cause.REDRIVE): State.PROCESSING,
+    (State.FAILED_LATE, Cause.REDRIVE): State.COMMITTING,
 }
 
 IN_WORK = frozenset({State.PROCESSING, State.COMMITTING})

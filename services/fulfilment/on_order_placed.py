@@ -20,7 +20,7 @@ def take(connection: Connection, events: Sequence[OrderPlaced], owner: str) -> l
     redriven = [event for event in latest.values() if _redrives(event, known.get(event.order_id))]
     begun = _insert(connection, new, owner)
     for event in redriven:
-        _begin_again(connection, event, owner)
+        _begin_again(connection, event, TRANSITIONS[known[event.order_id].state, Cause.REDRIVE], owner)
     again = {event.order_id for event in redriven}
     tell(connection, [row for row in known.values() if row.order_id not in again and row.state not in IN_WORK])
     begun += lock(connection, again).values() if again else ()
@@ -53,11 +53,11 @@ def _insert(connection: Connection, events: Sequence[OrderPlaced], owner: str) -
     return begun
 
 
-def _begin_again(connection: Connection, event: OrderPlaced, owner: str) -> None:
+def _begin_again(connection: Connection, event: OrderPlaced, state: State, owner: str) -> None:
     begin = fulfilments.update().where(fulfilments.c.order_id == event.order_id)
     connection.execute(
         begin.values(
-            state=State.PROCESSING,
+            state=state,
             revision=event.revision,
             owner=owner,
             fence=fulfilments.c.fence + 1,

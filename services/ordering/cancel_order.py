@@ -24,14 +24,17 @@ class TooLate(Conflict):
     """409 for good."""
 
 
-def cancel(connection: Connection, order_id: int) -> Order:
-    """placed | failed → cancelling, announced in the same commit. Repeating it gives the order as it is."""
+def cancel(connection: Connection, order_id: int, *, forced: bool = False) -> Order:
+    """placed | failed → cancelling, announced in the same commit. Repeating it gives the order as it is.
+
+    An order that failed after it may have been shipped is cancelled by force only, and otherwise fails again.
+    """
     order = lock_one(connection, order_id)
     if order.state in ALREADY:
         return order
     if order.state is State.PENDING:
         raise StillPending("The order is still being placed", order_id=order_id, state=order.state)
-    cancelling = begin_revision(connection, order, Cause.CANCEL, Step.CANCEL_REQUESTED)
+    cancelling = begin_revision(connection, order, Cause.CANCEL, Step.CANCEL_REQUESTED, forced=forced)
     if cancelling is None:
         raise TooLate(f"The order is {order.state} and can't be cancelled", order_id=order_id, state=order.state)
     announcements.add(connection, outbox, [announcement(cancelling)])
@@ -39,7 +42,7 @@ def cancel(connection: Connection, order_id: int) -> Order:
 
 
 def announcement(order: Order) -> OrderCancelled:
-    return OrderCancelled(order_id=order.id, revision=order.revision)
+    return OrderCancelled(order_id=order.id, revision=order.revision, forced=order.cancel_forced)
 
 
 def status_of(order: Order) -> int:

@@ -60,6 +60,7 @@ TRANSITIONS = {
     (State.FAILED, Cause.CANCEL): State.CANCELLING,
     (State.FAILED, Cause.REDRIVE): State.PLACED,
     (State.CANCELLING, Cause.FULFILLED): State.FULFILLED,
+    (State.CANCELLING, Cause.GAVE_UP): State.FAILED,
     (State.CANCELLING, Cause.CANCEL_ACCEPTED): State.RELEASING,
     (State.RELEASING, Cause.RELEASED): State.CANCELLED,
 }
@@ -106,6 +107,7 @@ orders = Table(
     Column("decided_at", DATETIME(fsp=6)),
     Column("due_at", DATETIME(fsp=6)),
     Column("reminders", Integer, nullable=False, server_default="0"),  # below 0: looks at an announcement yet unread
+    Column("cancel_forced", Boolean, nullable=False, server_default="0"),
     Column("listed", Boolean, Computed("state <> 'rejected'", persisted=False)),
     Index("by_state", "state"),
     Index("by_due", "state", "due_at"),

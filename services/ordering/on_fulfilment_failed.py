@@ -8,5 +8,5 @@ from ordering.model import Cause
 
 
 def apply(connection: Connection, events: Sequence[FulfilmentFailed]) -> None:
-    """placed → failed, where it waits for a person."""
+    """placed → failed, where it waits for a person; also cancelling → failed, where the cancel came too late."""
     move(connection, events, Cause.GAVE_UP)

@@ -39,6 +39,7 @@ class Order(NamedTuple):
     reserved_at: datetime | None
     decided_at: datetime | None
     reminders: int
+    cancel_forced: bool
 
     def reservation(self) -> Reservation:
         lines = [Line(product_id=item.product_id, quantity=item.quantity) for item in self.items]
@@ -85,16 +86,20 @@ def lock_one(connection: Connection, order_id: int) -> Order:
     raise NotFound("Order not found")
 
 
-def begin_revision(connection: Connection, order: Order, cause: Cause, step: Step) -> Order | None:
+def begin_revision(
+    connection: Connection, order: Order, cause: Cause, step: Step, *, forced: bool = False
+) -> Order | None:
     """Move a locked order to where `cause` leads, under its next revision. None if it leads nowhere from here."""
     target = TRANSITIONS.get((order.state, cause))
     if target is None:
         return None
-    moved = order._replace(state=target, revision=order.revision + 1, reminders=0)
+    moved = order._replace(state=target, revision=order.revision + 1, reminders=0, cancel_forced=forced)
     due = text("NOW(6) + INTERVAL :seconds SECOND").bindparams(seconds=REMIND_AFTER_SECONDS)
     update = orders.update().where(orders.c.id == order.id)
-    connection.execute(update.values(state=target, revision=moved.revision, reminders=0, due_at=due))
-    connection.execute(order_steps.insert().values(order_id=order.id, step=step, at=func.now(6), detail={}))
+    changed = {"state": target, "revision": moved.revision, "reminders": 0, "cancel_forced": forced, "due_at": due}
+    connection.execute(update.values(changed))
+    detail = {"forced": True} if forced else {}
+    connection.execute(order_steps.insert().values(order_id=order.id, step=step, at=func.now(6), detail=detail))
     return moved
 
 

@@ -9,6 +9,7 @@ from chassis.metrics import stock_differences
 from chassis.web import PathId, private_router
 from contracts.reservations import StockProof
 from ordering.announce_again import announce
+from ordering.cancel_order import cancel
 from ordering.catalog_client import CatalogClient
 from ordering.model import dead_letters
 from ordering.prove_stock import prove
@@ -24,6 +25,11 @@ def routes(database: Database, catalog: CatalogClient, client: redis.Redis, toke
     async def redrive_one(order_id: PathId) -> OrderView:
         """Give a failed order another chance."""
         return view(await database.run(redrive, order_id))
+
+    @router.post("/orders/{order_id}/cancel")
+    async def cancel_one(order_id: PathId, *, force: bool = False) -> OrderView:
+        """As the public route does. With `force` also an order that failed when it may have been shipped already."""
+        return view(await database.run(cancel, order_id, forced=force))
 
     @router.post("/orders/{order_id}/announce")
     async def announce_one(order_id: PathId) -> OrderView:

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -29,6 +30,7 @@ from fulfilment.tests.factories import (
     told,
     tries,
 )
+from harness.schemas import Schemas
 
 Start = Callable[..., Fulfilling]
 
@@ -336,3 +338,49 @@ async def test_the_number_in_flight_is_bounded(database: Database, working: Star
         await asyncio.wait_for(fulfilling.room(), 0.2)
     release.set()
     await asyncio.wait_for(fulfilling.room(), 5)
+
+
+@contextmanager
+def refused(schemas: Schemas, event: str) -> Iterator[None]:
+    """The database takes no event of this kind."""
+    schemas.server.execute(
+        f"CREATE TRIGGER fulfilment.refuse BEFORE INSERT ON fulfilment.outbox FOR EACH ROW "
+        f"IF NEW.type = '{event}' THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'refused'; END IF"
+    )
+    try:
+        yield
+    finally:
+        schemas.server.execute("DROP TRIGGER fulfilment.refuse")
+
+
+async def test_a_completion_that_the_database_refuses_is_a_failed_try(
+    database: Database, working: Start, schemas: Schemas
+) -> None:
+    with refused(schemas, "OrderFulfilled"):
+        fulfilling = working(waiting(0.01), most_failures=2)
+        fulfilling.start([a_fulfilment(database)])
+        await idle(fulfilling)
+
+    assert states(database) == {1: "failed"}
+    assert [result for _, _, result in tries(database)] == ["failed", "failed"]
+    assert "refused" in (the_fulfilment(database).reason or "")
+
+
+async def test_no_step_runs_again_before_its_failure_is_counted(
+    database: Database, working: Start, schemas: Schemas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fulfil_orders, "UNCOUNTED_SECONDS", 0.02)
+    runs: list[int] = []
+
+    async def step(fulfilment: Fulfilment, _commit: Commit) -> None:
+        runs.append(fulfilment.fence)
+        raise RuntimeError("no paper")
+
+    fulfilling = working(step, most_failures=1)
+    with refused(schemas, "FulfilmentFailed"):
+        fulfilling.start([a_fulfilment(database)])
+        await asyncio.sleep(0.3)
+        assert (runs, fulfilling.held) == ([1], {1})
+    await idle(fulfilling)
+
+    assert (runs, states(database)) == ([1], {1: "failed"})

@@ -22,13 +22,17 @@ def test_a_cancel_comes_in_time_until_the_point_of_no_return_and_after_a_failure
 def test_only_what_failed_goes_back_to_work() -> None:
     back = {(state, cause) for (state, cause), to in TRANSITIONS.items() if to in IN_WORK and state not in IN_WORK}
 
-    assert back == {(State.FAILED, Cause.REDRIVE)}
+    assert back == {(State.FAILED, Cause.REDRIVE), (State.FAILED_LATE, Cause.REDRIVE)}
 
 
 def test_the_point_of_no_return_is_not_passed_backwards() -> None:
-    assert State.PROCESSING not in {to for (state, _), to in TRANSITIONS.items() if state is State.COMMITTING}
+    past = {State.COMMITTING, State.FAILED_LATE}
+    after = {to for (state, cause), to in TRANSITIONS.items() if state in past and cause is not Cause.FORCED_CANCEL}
+
+    assert after == past | {State.FULFILLED}
 
 
 def test_whatever_is_in_work_can_end() -> None:
+    failed = {State.PROCESSING: State.FAILED, State.COMMITTING: State.FAILED_LATE}
     for state in IN_WORK:
-        assert {to for (at, _), to in TRANSITIONS.items() if at is state} >= {State.FULFILLED, State.FAILED}
+        assert {to for (at, _), to in TRANSITIONS.items() if at is state} >= {State.FULFILLED, failed[state]}

@@ -151,11 +151,11 @@ def test_a_batch_decides_each_order_by_its_own_state(database: Database) -> None
     for order_id, state in enumerate(State, start=1):
         a_fulfilment(database, order_id, state)
 
-    cancelled = cancel_all(database, *(order_cancelled(order_id) for order_id in range(7, 0, -1)))
+    cancelled = cancel_all(database, *(order_cancelled(order_id) for order_id in range(8, 0, -1)))
 
     in_time = {State.PROCESSING, State.FAILED}
-    assert cancelled == {order_id for order_id, state in enumerate(State, start=1) if state in in_time} | {6, 7}
-    assert len(told(database)) == 6, "all but the one that is committing"
+    assert cancelled == {order_id for order_id, state in enumerate(State, start=1) if state in in_time} | {7, 8}
+    assert len(told(database)) == 7, "all but the one that is committing"
     assert {revision for _, _, revision in told(database)} == {2}
 
 
@@ -197,3 +197,48 @@ def test_announcement_and_cancel_at_once_in_two_workers_end_cancelled_once(datab
 
     assert set(states(database).values()) == {"cancelled"}
     assert {(type_, revision) for type_, _, revision in told(database)} == {("FulfilmentCancelled", 2)}
+
+
+def test_a_person_may_cancel_by_force_what_failed_past_the_point_of_no_return(database: Database) -> None:
+    given_up_past_the_point_of_no_return(database)
+
+    cancelled = cancel_all(database, order_cancelled().model_copy(update={"forced": True}))
+
+    assert cancelled == {1}
+    assert told(database)[-1] == ("FulfilmentCancelled", 1, 2)
+
+
+def test_not_even_force_cancels_what_is_past_the_point_of_no_return_and_in_work(database: Database) -> None:
+    a_fulfilment(database, state=State.COMMITTING)
+
+    assert cancel_all(database, order_cancelled().model_copy(update={"forced": True})) == set()
+    assert states(database) == {1: "committing"}
+
+
+def given_up_past_the_point_of_no_return(database: Database) -> None:
+    held = a_fulfilment(database)
+    database.transact(pass_point_of_no_return, [held])
+    database.transact(fail, Failure(held, "the carrier's answer was lost"), 1)
+
+
+def test_what_may_have_been_shipped_is_not_cancelled_though_its_step_failed_for_the_last_time(
+    database: Database,
+) -> None:
+    given_up_past_the_point_of_no_return(database)
+
+    cancelled = cancel_all(database, order_cancelled())
+
+    assert cancelled == set()
+    assert told(database) == [("FulfilmentFailed", 1, 1), ("FulfilmentFailed", 1, 2)], (
+        "the answer to the cancel is the second"
+    )
+
+
+def test_a_redrive_opens_no_door_for_a_cancel_of_what_may_have_been_shipped(database: Database) -> None:
+    given_up_past_the_point_of_no_return(database)
+    [redriven] = database.transact(take, [order_placed(revision=2)], ME)
+
+    cancelled = cancel_all(database, order_cancelled(revision=3))
+
+    assert cancelled == set()
+    assert database.transact(complete, [redriven]) == [True]

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from chassis.database import Database
 from chassis.problems import Conflict, NotFound
 from harness.threads import at_once
+from ordering.announce_again import announce
 from ordering.cancel_order import ALREADY, StillPending, TooLate, cancel
 from ordering.model import State
 from ordering.orders import Order
@@ -170,3 +171,15 @@ def test_a_crash_leaves_neither_the_wish_nor_its_announcement(database: Database
 
     assert the_order(database, order.id) == order
     assert (announcements(database), rows(database, "SELECT * FROM order_steps")) == ([], [])
+
+
+def test_a_forced_cancel_says_so_in_its_reminders_too(database: Database) -> None:
+    order = an_order(database, State.FAILED)
+
+    database.transact(partial(cancel, forced=True), order.id)
+    database.transact(announce, order.id)
+
+    assert [event.forced for event in outbox_events(database) if event.type == "OrderCancelled"] == [True, True]
+    rows(database, "UPDATE orders SET state = 'failed'")
+    database.transact(cancel, order.id)
+    assert [event.forced for event in outbox_events(database) if event.type == "OrderCancelled"] == [True, True, False]

@@ -186,3 +186,14 @@ def test_any_number_of_orders_costs_as_many_statements_as_one(database: Database
     one, *many = [fulfilled(an_order(database, State.PLACED).id) for _ in range(50)]
 
     assert statements(database, follow, many) == statements(database, follow, [one])
+
+
+def test_a_cancel_that_came_too_late_for_a_step_that_then_failed_leaves_the_order_to_a_person(
+    database: Database,
+) -> None:
+    order = an_order(database, State.CANCELLING, revision=2)
+
+    database.transact(follow, [failed(order.id, revision=2)])
+
+    assert states(database) == {order.id: "failed"}
+    assert seconds_until_due(database, order.id) is None

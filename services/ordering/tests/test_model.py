@@ -23,18 +23,19 @@ def test_what_the_plan_says_is_all_there_is() -> None:
         (State.FAILED, State.CANCELLING),
         (State.FAILED, State.PLACED),
         (State.CANCELLING, State.FULFILLED),
+        (State.CANCELLING, State.FAILED),
         (State.CANCELLING, State.RELEASING),
         (State.RELEASING, State.CANCELLED),
     }
 
 
-def test_only_a_redrive_ever_goes_back() -> None:
+def test_only_a_redrive_and_a_cancel_that_comes_too_late_ever_go_back() -> None:
     order = [State.PENDING, State.PLACED, State.FAILED, State.CANCELLING, State.RELEASING, State.CANCELLED]
     back = {
         cause for (at, cause), to in TRANSITIONS.items() if {at, to} <= set(order) and order.index(to) < order.index(at)
     }
 
-    assert back == {Cause.REDRIVE}
+    assert back == {Cause.REDRIVE, Cause.GAVE_UP}
 
 
 def test_a_cancelled_order_gave_its_stock_back_first() -> None:

@@ -9,7 +9,7 @@ from chassis.database import Database
 from ordering.model import State, workers
 from ordering.tests.catalog_stand_in import CatalogStandIn
 from ordering.tests.conftest import TOKEN
-from ordering.tests.factories import a_pending_order, an_order, announcements, states, steps_of
+from ordering.tests.factories import a_pending_order, an_order, announcements, states, steps_of, the_order
 
 PRIVATE = {"Authorization": f"Bearer {TOKEN}"}
 
@@ -59,6 +59,7 @@ async def test_private_routes_need_the_token(client: httpx.AsyncClient, database
     calls = [
         ("POST", f"/orders/{order.id}/redrive"),
         ("POST", f"/orders/{order.id}/announce"),
+        ("POST", f"/orders/{order.id}/cancel?force=true"),
         ("GET", "/stock-proof"),
         ("GET", "/dead-letters"),
         ("POST", "/dead-letters/1/redrive"),
@@ -95,3 +96,13 @@ async def test_what_can_not_be_redriven_or_announced_is_a_conflict(
     ]
 
     assert [answer.status_code for answer in answers] == [409, 409]
+
+
+async def test_only_an_operator_can_cancel_by_force(client: httpx.AsyncClient, database: Database) -> None:
+    one, other = (an_order(database, State.FAILED) for _ in range(2))
+
+    asked = await client.post(f"/api/v1/orders/{one.id}/cancel?force=true")
+    forced = await client.post(f"/private/orders/{other.id}/cancel?force=true", headers=PRIVATE)
+
+    assert [answer.json()["state"] for answer in (asked, forced)] == ["cancelling", "cancelling"]
+    assert [the_order(database, order.id).cancel_forced for order in (one, other)] == [False, True]
