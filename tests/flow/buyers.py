@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import httpx
@@ -45,10 +46,15 @@ def statuses(answers: Sequence[httpx.Response]) -> dict[int, int]:
 
 @dataclass
 class Seen:
-    """What clients were answered: how often each status or error, and the orders they were promised."""
+    """What clients were answered: how often each status or error, the orders they were promised, and when."""
 
     answers: Counter[str] = field(default_factory=Counter)
     acknowledged: list[int] = field(default_factory=list)
+    at: list[float] = field(default_factory=list)
+
+    def longest_pause(self) -> float:
+        """The longest time, in seconds, in which nobody's order was acknowledged."""
+        return max(later - earlier for earlier, later in pairwise(sorted(self.at)))
 
 
 @contextmanager
@@ -68,6 +74,7 @@ def ordering_meanwhile(system: System, product_id: int, clients: int = 4, pause:
                     seen.answers[str(answer.status_code)] += 1
                     if answer.status_code == 201:
                         seen.acknowledged.append(answer.json()["id"])
+                        seen.at.append(time.monotonic())
                 time.sleep(pause)
 
     threads = [threading.Thread(target=order) for _ in range(clients)]

@@ -1,22 +1,28 @@
 """Redis emptied, or fulfilment away for long, while orders come in: all are fulfilled after, and said once."""
 
+import sys
 import time
+from pathlib import Path
 
+import pytest
 from redis import Redis
 
 from contracts.streams import ORDERING
 from flow.buyers import nothing_under_way, ordering_meanwhile, orders_of
 from harness.size import STEP_SECONDS, at_size
-from harness.system import System, wait_until
+from harness.system import System, running, wait_until
 from ordering.model import REMIND_AFTER_SECONDS
 
 FULFILLED_WITHIN = 60.0
+WAITING_ORDERS = at_size(2_000, 2_000_000)
+ANNOUNCED_WITHIN = at_size(60.0, 3600.0)
+LONGEST_PAUSE = 5.0  # one second on a machine that does nothing else
 AWAY_SECONDS = at_size(20.0, 300.0)  # longer than it takes until an order is announced again
 
 
 def announcements(redis: Redis) -> int:
     """How many entries the stream was ever given, trimmed ones included."""
-    return int(redis.xinfo_stream(ORDERING.name)["entries-added"])
+    return int(redis.xinfo_stream(ORDERING.name)["entries-added"]) if redis.exists(ORDERING.name) else 0
 
 
 def test_an_emptied_redis_loses_no_order(system: System) -> None:
@@ -53,3 +59,52 @@ def test_after_an_outage_of_fulfilment_all_are_fulfilled_and_few_were_announced_
         assert {states[order_id] for order_id in seen.acknowledged} == {"fulfilled"}
         repeated = announcements(redis) - before - len(states)
         assert repeated <= len(states) * REMIND_AFTER_SECONDS / AWAY_SECONDS
+
+
+PLANTED = "planted"
+PLANT = f"""
+    INSERT INTO ordering.orders (request_key, fingerprint, state, items, total, reserved_at, decided_at, due_at)
+    SELECT CONCAT('{PLANTED} ', seeds.n + {{first}}), fingerprint, 'placed', items, total, reserved_at, decided_at,
+           NOW(6) + INTERVAL 1 DAY
+    FROM ordering.orders
+    JOIN JSON_TABLE(CONCAT('[0', REPEAT(',0', {{count}} - 1), ']'), '$[*]' COLUMNS (n FOR ORDINALITY)) AS seeds
+    WHERE orders.id = {{template}}
+"""
+ANNOUNCED = (
+    "SELECT COUNT(DISTINCT order_id) FROM ordering.order_steps JOIN ordering.orders ON orders.id = order_id "
+    f"WHERE step = 'announced' AND request_key LIKE '{PLANTED} %'"
+)
+AT_ONCE = 50_000
+
+
+def plant(system: System, template: int) -> None:
+    """As many orders as that one that wait for fulfilment's answer, announced to a Redis that has forgotten it."""
+    for first in range(0, WAITING_ORDERS, AT_ONCE):
+        count = min(AT_ONCE, WAITING_ORDERS - first)
+        system.mysql.execute(PLANT.format(first=first, count=count, template=template))
+
+
+def all_announced(system: System) -> bool:
+    return system.mysql.execute(ANNOUNCED) == [(WAITING_ORDERS,)]
+
+
+def test_placing_goes_on_while_all_that_waits_is_announced_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with running(tmp_path, replicas=1) as system, Redis.from_url(system.redis.url) as redis:
+        product_id = system.product(stock=1_000_000)
+        template = system.order(product_id)
+        system.processes["fulfilment-worker-0"].stop()
+        plant(system, template)
+        redis.flushall()
+        emptied_at = time.monotonic()
+
+        with ordering_meanwhile(system, product_id, pause=0.01) as seen:
+            wait_until(lambda: announcements(redis) >= WAITING_ORDERS, ANNOUNCED_WITHIN, "as many announcements")
+            wait_until(lambda: all_announced(system), ANNOUNCED_WITHIN, "all to be announced")
+        took = time.monotonic() - emptied_at
+
+    with capsys.disabled():
+        sys.stdout.write(f"\n{WAITING_ORDERS} announced in {took:.0f} s, longest pause {seen.longest_pause():.2f} s\n")
+    assert set(seen.answers) == {"201"}
+    assert seen.longest_pause() < LONGEST_PAUSE
