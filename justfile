@@ -72,6 +72,13 @@ faults *arguments: _venv
 seeded-bugs *arguments: _venv
     @PYTHONPATH="$PYTHONPATH:{{ root }}/tests" exec {{ bin }}/python -m faults.seeded_bugs "$@"
 
+# Change the code at the heart of the system bit by bit: the tests must notice. An hour and a half; or name modules
+[group('develop')]
+[no-exit-message]
+[positional-arguments]
+mutants *arguments: _venv _mutation_venv
+    @PYTHONPATH="$PYTHONPATH:{{ root }}/tests" exec {{ bin }}/python -m mutation "$@"
+
 # Check format, lint, types and the rules between packages
 [group('develop')]
 check: _venv
@@ -92,6 +99,7 @@ lock *arguments:
     @{{ compile }} {{ arguments }} requirements.in -o requirements.txt
     @{{ compile }} {{ arguments }} requirements-dev.in -o requirements-dev.txt
     @{{ compile }} {{ arguments }} requirements-bench.in -o requirements-bench.txt
+    @{{ compile }} {{ arguments }} requirements-mutation.in -o requirements-mutation.txt
     @{{ compile }} {{ arguments }} requirements-tools.in -o requirements-tools.txt
 
 # The stamp is a copy of what was installed, made last: an interrupted installation is done again.
@@ -108,3 +116,10 @@ _bench_venv:
         uv venv --quiet --clear --python "${PYTHON:->=3.11}" .tools/bench && \
         uv pip sync --quiet --compile-bytecode --python .tools/bench requirements-bench.txt && \
         cp requirements-bench.txt .tools/bench/installed.txt; }
+
+_mutation_venv:
+    @cmp -s requirements-mutation.txt .tools/mutation/installed.txt || { \
+        echo "Installing Cosmic Ray into .tools/mutation/ ..." >&2 && \
+        uv venv --quiet --clear --python "${PYTHON:->=3.11}" .tools/mutation && \
+        uv pip sync --quiet --compile-bytecode --python .tools/mutation requirements-mutation.txt && \
+        cp requirements-mutation.txt .tools/mutation/installed.txt; }

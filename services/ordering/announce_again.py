@@ -2,44 +2,35 @@
 
 The first reminder comes after a while, the next ones at growing distance. A fulfilment that was down for an hour finds each
 order once, but for some of the last seconds: none is announced again while the group still has the last announcement ahead
-of it (it is only looked at again, at growing distance too), nor, once seen so, before it has had its while from then on. When
-Redis has visibly lost its memory (its run id changed, or the mark left in it is gone) all that wait for an answer are due at
-once.
+of it (it is only looked at again, at growing distance too), nor, once seen so, before it has had its while from then on.
+`notice_loss` makes all that wait due at once when Redis has lost its memory.
 """
 
 import logging
-import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
 from redis import asyncio as redis
 from sqlalchemy import BindParameter, Connection, bindparam, func, select, text
-from sqlalchemy.dialects.mysql import insert
 
 from chassis import outbox as announcements
 from chassis.database import Database
-from chassis.paging import page_of
 from chassis.positions import Whereabouts, has_unread, whereabouts
 from chassis.problems import Conflict
 from chassis.streams import available
 from contracts.events import OrderCancelled, OrderPlaced
 from contracts.streams import FULFILMENT, ORDERING
 from ordering import cancel_order, place_orders
-from ordering.model import REMIND_AFTER_SECONDS, State, Step, order_steps, orders, outbox, redis_marks
+from ordering.model import REMIND_AFTER_SECONDS, WAITING, State, Step, order_steps, orders, outbox
 from ordering.orders import COLUMNS, Order, fetch, lock_one
 
 log = logging.getLogger(__name__)
 
 AT_ONCE = 500
-MADE_DUE_AT_ONCE = 1000
 LONGEST_DISTANCE_SECONDS = 300
 FIRST_LOOK_SECONDS = 5
 MOST_TURNS_HELD_BACK = 10
-MARK = "ordering:mark"
-
-WAITING = (State.PLACED, State.CANCELLING)
 
 
 class Reminders:
@@ -170,60 +161,3 @@ REMINDED = MOVED.ordered_values(
     (orders.c.reminders, func.greatest(orders.c.reminders, 0) + 1),
     (orders.c.due_at, LATER.bindparams(longest=LONGEST_DISTANCE_SECONDS, first=REMIND_AFTER_SECONDS, done=0)),
 )
-
-
-@dataclass(frozen=True)
-class Memory:
-    """By what Redis shows that it is the same server with the same data: its run id, and a mark left in it."""
-
-    run_id: str
-    mark: str
-
-
-async def notice_loss(database: Database, client: redis.Redis) -> bool:
-    """When Redis may have forgotten something, make all that wait for an answer due. True if there may be more of them."""
-    async with available():
-        run_id = (await client.info("server"))["run_id"]
-        mark = await client.get(MARK) or b""
-    before = await database.run(remembered)
-    if before != Memory(run_id, mark.decode() if isinstance(mark, bytes) else mark):
-        fresh = Memory(run_id, uuid.uuid4().hex)
-        await database.run(begin_anew, fresh)
-        async with available():
-            await client.set(MARK, fresh.mark)
-        if before is not None:
-            log.warning("Redis was started anew or emptied; looking after all orders that wait for an answer")
-    return await database.run(make_due, MADE_DUE_AT_ONCE) == MADE_DUE_AT_ONCE
-
-
-def remembered(connection: Connection) -> Memory | None:
-    row = connection.execute(select(redis_marks.c.run_id, redis_marks.c.mark)).one_or_none()
-    return Memory(row.run_id, row.mark) if row else None
-
-
-def begin_anew(connection: Connection, memory: Memory) -> None:
-    """Remember Redis as it is now, and that no order has been looked after since."""
-    seen = {"run_id": memory.run_id, "mark": memory.mark, "made_due_up_to": 0}
-    connection.execute(insert(redis_marks).values(id=1, **seen).on_duplicate_key_update(**seen))
-
-
-def make_due(connection: Connection, most: int) -> int:
-    """Go one step on with what a loss has begun. Returns how many orders are due now: fewer than `most` at the end."""
-    row = connection.execute(select(redis_marks.c.made_due_up_to).with_for_update()).one_or_none()
-    if row is None or row.made_due_up_to is None:
-        return 0
-    ids = _waiting_ids(connection, row.made_due_up_to, most)
-    connection.execute(MAKE_DUE, {"ids": ids})
-    connection.execute(redis_marks.update().values(made_due_up_to=ids[-1] if len(ids) == most else None))
-    return len(ids)
-
-
-def _waiting_ids(connection: Connection, after: int, most: int) -> Sequence[int]:
-    found: list[int] = []
-    for state in WAITING:
-        page = page_of(select(orders.c.id), orders.c.state, state, orders.c.id, after=after, newest_first=False)
-        found += connection.execute(page.limit(most)).scalars()
-    return sorted(found)[:most]
-
-
-MAKE_DUE = MOVED.where(orders.c.state.in_(WAITING)).values(due_at=func.now(6), reminders=0)

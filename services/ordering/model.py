@@ -72,6 +72,10 @@ RAISES_REVISION = frozenset({Cause.CANCEL, Cause.REDRIVE})
 UNSETTLED = frozenset({State.PENDING, State.PLACED, State.CANCELLING, State.RELEASING})
 
 
+# Fulfilment owes these an answer.
+WAITING = (State.PLACED, State.CANCELLING)
+
+
 class Step(StrEnum):
     """What an order's timeline shows beside the times in its row."""
 

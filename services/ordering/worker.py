@@ -18,11 +18,12 @@ from chassis.worker import create_worker
 from contracts.events import FulfilmentCancelled, FulfilmentEvent, FulfilmentFailed, OrderFulfilled, read_fulfilment
 from contracts.streams import FULFILMENT, ORDERING
 from ordering import on_fulfilment_cancelled, on_fulfilment_failed, on_order_fulfilled
-from ordering.announce_again import Reminders, notice_loss
+from ordering.announce_again import Reminders
 from ordering.api import stages
 from ordering.catalog_client import CatalogClient
 from ordering.model import dead_letters, outbox, workers
 from ordering.note_announced import note_announced
+from ordering.notice_loss import notice_loss
 from ordering.release_stock import release
 from ordering.resume_orders import resume
 from ordering.settings import Settings
