@@ -23,7 +23,7 @@ class Gather(Generic[In, Out]):
     `work` gives one result per item, in order; an exception among them is raised for that item's caller alone. If `work`
     itself raises, the list is halved until the item that breaks it stands alone; only `Unavailable` concerns them all.
     `at_once` bounds a batch by weight (1 an item unless told), `waiting` the calls that may queue: one more is Overloaded.
-    `abreast` batches run side by side.
+    `abreast` batches run side by side. A call that was given up before its batch began is dropped; from then on it counts.
     """
 
     def __init__(
@@ -61,8 +61,8 @@ class Gather(Generic[In, Out]):
 
     def _start(self) -> None:
         self._about_to_start = False
-        while self._queue and len(self._running) < self._abreast:
-            task = asyncio.get_running_loop().create_task(self._settle(self._next_batch()))
+        while len(self._running) < self._abreast and (batch := self._next_batch()):
+            task = asyncio.get_running_loop().create_task(self._settle(batch))
             self._running.add(task)
             task.add_done_callback(self._finished)
 
@@ -71,11 +71,21 @@ class Gather(Generic[In, Out]):
         self._start()
 
     def _next_batch(self) -> list[tuple[In, asyncio.Future[Out]]]:
-        batch, weight = [self._queue.popleft()], 0
-        weight = self._weight(batch[0][0])
-        while self._queue and (weight := weight + self._weight(self._queue[0][0])) <= self._at_once:
-            batch.append(self._queue.popleft())
+        batch: list[tuple[In, asyncio.Future[Out]]] = []
+        weight = 0
+        while self._queue:
+            item, future = self._queue[0]
+            if not future.done():
+                weight += self._weight(item)
+                if batch and weight > self._at_once:
+                    break
+                batch.append((item, future))
+            self._queue.popleft()
         return batch
+
+    def still_waits(self, call: asyncio.Future[Out]) -> bool:
+        """Whether its batch has not begun. For a caller who has given up, and must know whether that was in time."""
+        return any(future is call for _, future in self._queue)
 
     async def _settle(self, batch: list[tuple[In, asyncio.Future[Out]]]) -> None:
         try:

@@ -69,17 +69,44 @@ class InDoubt(Unavailable):
         )
 
 
+class PerhapsAccepted(Unavailable):
+    """503: accepting was under way when time was up or the database went away. Only its key tells whether the order exists."""
+
+    def __init__(self, new: NewOrder) -> None:
+        super().__init__(
+            "It is not known whether the order was accepted; ask again with its Idempotency-Key",
+            idempotency_key=new.key,
+        )
+
+
+class NotAccepted(Unavailable):
+    """503: nothing was begun, and nothing will be."""
+
+    def __init__(self) -> None:
+        super().__init__("The order was not accepted in time; place it again")
+
+
 async def place(new: NewOrder, stages: Stages, within_seconds: float) -> Order:
-    """The order, decided; a key seen before joins the order it named. Raises InDoubt when time is up."""
-    order: Order | None = None
+    """The order, decided; a key seen before joins the order it named.
+
+    Raises NotAccepted, PerhapsAccepted or InDoubt when time is up, by how far it had come.
+    """
+    accepting = stages.accept.submit(new)
     try:
         async with asyncio.timeout(within_seconds):
-            order = await stages.accept(new)
-            return await settle(order, stages)
+            return await settle(await _accepted(new, accepting), stages)
     except TimeoutError:
-        if order is None:
-            raise Unavailable("The order could not be accepted in time; ask again with its Idempotency-Key") from None
-        raise InDoubt(order) from None
+        if not accepting.cancelled():
+            raise InDoubt(accepting.result()) from None
+        raise (NotAccepted() if stages.accept.still_waits(accepting) else PerhapsAccepted(new)) from None
+
+
+async def _accepted(new: NewOrder, accepting: asyncio.Future[Order]) -> Order:
+    """A database that goes away while it accepts may have done so."""
+    try:
+        return await accepting
+    except Unavailable as error:
+        raise PerhapsAccepted(new) from error
 
 
 async def settle(order: Order, stages: Stages) -> Order:

@@ -202,3 +202,36 @@ async def test_drained_returns_once_nothing_waits_or_runs() -> None:
 
     assert not before
     assert [call.done() for call in calls] == [True, True]
+
+
+async def test_what_nobody_waits_for_any_more_and_was_not_begun_is_not_begun() -> None:
+    work = Recorder()
+    gather = Gather(work)
+    work.may_go.clear()
+    calls = [asyncio.create_task(gather(1))]
+    await let_others_run()
+    calls += [asyncio.create_task(gather(n)) for n in (2, 3, 4)]
+    await let_others_run()
+
+    calls[2].cancel()
+    work.may_go.set()
+    await asyncio.gather(*calls, return_exceptions=True)
+
+    assert work.batches == [[1], [2, 4]]
+
+
+async def test_nothing_is_begun_for_nobody() -> None:
+    work = Recorder()
+    gather = Gather(work)
+    work.may_go.clear()
+    calls = [asyncio.create_task(gather(n)) for n in (1,)]
+    await let_others_run()
+    calls.append(asyncio.create_task(gather(2)))
+    await let_others_run()
+
+    calls[1].cancel()
+    work.may_go.set()
+    await gather.drained()
+
+    assert work.batches == [[1]]
+    assert await gather(3) == 3

@@ -1,15 +1,17 @@
 """Placing through all three stages, with a catalog that misbehaves: unknown is not failed."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from chassis.database import Database
-from chassis.problems import Unprocessable
+from chassis.problems import Unavailable, Unprocessable
 from harness.engine import MySQLServer
 from ordering.model import State
 from ordering.orders import Order
-from ordering.place_orders import InDoubt, Stages, place
+from ordering.place_orders import InDoubt, Stages, accept, place
 from ordering.tests.catalog_stand_in import CatalogStandIn, Mishap
 from ordering.tests.factories import a_new_order, announcements, rows, states
 
@@ -166,3 +168,52 @@ async def test_no_transaction_is_open_while_catalog_is_slow(
     assert open_transactions == []
     with pytest.raises(InDoubt):
         await slow
+
+
+@contextmanager
+def a_key_held(database: Database, key: str) -> Iterator[None]:
+    """Another process has inserted this key and doesn't commit."""
+    with database._engine.connect() as other:  # noqa: SLF001 - a transaction that stays open
+        accept(other, [a_new_order(key)])
+        yield
+        other.rollback()
+
+
+async def test_who_is_told_that_his_order_was_not_accepted_has_no_order(database: Database, placing: Stages) -> None:
+    with a_key_held(database, "held"):
+        first = asyncio.create_task(place(a_new_order("held"), placing, PATIENCE))
+        await asyncio.sleep(0.2)  # it has begun, and what comes now queues behind it
+
+        with pytest.raises(Unavailable) as told:
+            await place(a_new_order("too late"), placing, 0.1)
+
+    await first
+    await placing.accept.drained()
+    assert told.value.detail.startswith("The order was not accepted")
+    assert [key for (key,) in rows(database, "SELECT request_key FROM orders")] == [b"held"]
+
+
+async def test_who_can_not_be_told_whether_his_order_was_accepted_gets_the_key_to_ask_with(
+    database: Database, placing: Stages
+) -> None:
+    with a_key_held(database, "held"), pytest.raises(Unavailable) as told:
+        await place(a_new_order("held"), placing, 0.3)
+
+    await placing.accept.drained()
+    assert told.value.extras == {"idempotency_key": "held"}
+    assert "not accepted" not in told.value.detail
+    assert [key for (key,) in rows(database, "SELECT request_key FROM orders")] == [b"held"]
+
+
+async def test_a_database_that_is_away_while_an_order_is_accepted_leaves_it_unknown(
+    database: Database, mysql_server: MySQLServer, placing: Stages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chassis.database.ATTEMPTS", 1)
+    mysql_server.engine.kill()
+    try:
+        with pytest.raises(Unavailable) as told:
+            await place(a_new_order("a key"), placing, PATIENCE)
+    finally:
+        mysql_server.engine.start()
+
+    assert told.value.extras == {"idempotency_key": "a key"}
