@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import random
 from collections.abc import Sequence
 
 from fastapi import APIRouter, Response
@@ -28,6 +29,8 @@ from contracts.reservations import (
 log = logging.getLogger(__name__)
 
 LINES_AT_ONCE = 500  # in one locked transaction
+# Seconds before a product that somebody else had locked is tried again. All that were asked for together wait as long.
+PAUSES = (0.005, 0.01, 0.02, 0.04)
 
 
 def routes(database: Database, token: str) -> APIRouter:
@@ -42,7 +45,7 @@ def routes(database: Database, token: str) -> APIRouter:
     async def reserve(body: ReserveRequest) -> Response:
         """Calls of several ordering replicas share a transaction."""
         asked = body.reservations
-        results = await asyncio.gather(*(reserve_one.submit(one) for one in asked), return_exceptions=True)
+        results = await _decided(reserve_one, asked)
         _require_any(results)
         outcomes = [_outcome(one, result) for one, result in zip(asked, results, strict=True)]
         return Response(ReserveAnswer(outcomes=outcomes).model_dump_json(), media_type="application/json")
@@ -66,6 +69,32 @@ def routes(database: Database, token: str) -> APIRouter:
         return HeldAnswer(reservations=await database.run(prove_stock.held, request.order_ids))
 
     return router
+
+
+async def _decided(
+    reserve_one: Gather[Reservation, Outcome], asked: Sequence[Reservation]
+) -> list[Outcome | BaseException]:
+    """In the order asked. A lock held for a moment is waited out; what stays UNDECIDED is for the caller to ask again."""
+    results = await _submitted(reserve_one, asked)
+    for pause in PAUSES:
+        held_up = [n for n, result in enumerate(results) if _is_undecided(result)]
+        if not held_up:
+            break
+        await asyncio.sleep(random.uniform(0.5, 1.5) * pause)  # noqa: S311 - jitter
+        again = await _submitted(reserve_one, [asked[n] for n in held_up])
+        for n, result in zip(held_up, again, strict=True):
+            results[n] = result
+    return results
+
+
+async def _submitted(
+    reserve_one: Gather[Reservation, Outcome], asked: Sequence[Reservation]
+) -> list[Outcome | BaseException]:
+    return await asyncio.gather(*(reserve_one.submit(one) for one in asked), return_exceptions=True)
+
+
+def _is_undecided(result: Outcome | BaseException) -> bool:
+    return isinstance(result, Outcome) and result.result is Result.UNDECIDED
 
 
 def _require_any(results: Sequence[Outcome | BaseException]) -> None:

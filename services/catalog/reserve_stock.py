@@ -5,14 +5,14 @@ transaction serves many orders, each of which gets all its lines or none.
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, bindparam, func, select, text
+from sqlalchemy import Connection, Select, bindparam, func, select, text
 
 from catalog.model import MovementKind, ReservationState, products, reservations, stock_movements
 from chassis.rows import insert
@@ -43,10 +43,12 @@ class Movement:
 
 def lock(connection: Connection, product_ids: Iterable[int]) -> dict[int, Shelf]:
     """SELECT … FOR UPDATE, always in id order, whatever the caller's: two buyers of the same two products can't deadlock."""
+    return _locked(connection, LOCK, product_ids)
+
+
+def _locked(connection: Connection, statement: Select[Any], product_ids: Iterable[int]) -> dict[int, Shelf]:
     ids = sorted(set(product_ids))
-    if not ids:
-        return {}
-    rows = connection.execute(LOCK, {"ids": ids})
+    rows = connection.execute(statement, {"ids": ids}) if ids else ()
     return {
         row.id: Shelf(row.price, row.stock, row.version, row.deleted_at is not None, row.now.replace(tzinfo=UTC))
         for row in rows
@@ -54,7 +56,7 @@ def lock(connection: Connection, product_ids: Iterable[int]) -> dict[int, Shelf]
 
 
 # ORDER BY alone doesn't set the order in which rows are locked, the access path does: hence the hint.
-LOCK = (
+BY_IDS = (
     select(
         products.c.id,
         products.c.price,
@@ -66,8 +68,10 @@ LOCK = (
     .where(products.c.id.in_(bindparam("ids", expanding=True)))
     .order_by(products.c.id)
     .with_hint(products, "FORCE INDEX (PRIMARY)")
-    .with_for_update()
 )
+LOCK = BY_IDS.with_for_update()
+LOCK_WHAT_IS_FREE = BY_IDS.with_for_update(skip_locked=True)
+EXISTING = select(products.c.id).where(products.c.id.in_(bindparam("ids", expanding=True)))
 
 
 def move(connection: Connection, shelves: Mapping[int, Shelf], movements: Sequence[Movement]) -> None:
@@ -95,6 +99,9 @@ WRITE_STOCK = text(
 def reserve(connection: Connection, wanted: Sequence[Reservation]) -> list[Outcome]:
     """Decide each reservation once. Outcomes stand in the order asked; a repeat gets the recorded one.
 
+    No product's lock is waited for: a frozen process may hold it for seconds, and this transaction serves many. What somebody
+    else holds leaves its orders UNDECIDED, to be asked for again.
+
     Twins in two transactions both come to the insert; the later one fails there on the primary key, is rolled back whole
     and runs again, and then finds its twin's outcome.
     """
@@ -104,11 +111,24 @@ def reserve(connection: Connection, wanted: Sequence[Reservation]) -> list[Outco
         if asked.order_id not in answers:
             new.setdefault(asked.order_id, asked)
     if new:
-        shelves = lock(connection, (line.product_id for asked in new.values() for line in asked.lines))
-        decided = decide(list(new.values()), shelves, _now(connection, shelves))
+        products_ = {line.product_id for asked in new.values() for line in asked.lines}
+        shelves = _locked(connection, LOCK_WHAT_IS_FREE, products_)
+        held = _held_by_others(connection, products_ - shelves.keys())
+        free = [asked for asked in new.values() if not any(line.product_id in held for line in asked.lines)]
+        decided = decide(free, shelves, _now(connection, shelves))
         _record(connection, new, decided, shelves)
         answers |= {outcome.order_id: (new[outcome.order_id], outcome) for outcome in decided}
-    return [_answer(asked, *answers[asked.order_id]) for asked in wanted]
+    return [
+        _answer(asked, *answers[asked.order_id])
+        if asked.order_id in answers
+        else Outcome(order_id=asked.order_id, result=Result.UNDECIDED)
+        for asked in wanted
+    ]
+
+
+def _held_by_others(connection: Connection, unlocked: Collection[int]) -> set[int]:
+    """Those among the products not locked that do exist."""
+    return set(connection.execute(EXISTING, {"ids": sorted(unlocked)}).scalars()) if unlocked else set()
 
 
 def _now(connection: Connection, shelves: Mapping[int, Shelf]) -> datetime:
@@ -119,7 +139,7 @@ def _now(connection: Connection, shelves: Mapping[int, Shelf]) -> datetime:
 
 
 def decide(wanted: Sequence[Reservation], shelves: Mapping[int, Shelf], now: datetime) -> list[Outcome]:
-    """First come, first served: what each order gets of what the ones before it left."""
+    """First come, first served: what each order gets of what the ones before it left. `shelves` are all that exist."""
     left = {id_: shelf.stock for id_, shelf in shelves.items() if not shelf.deleted}
     outcomes = []
     for asked in wanted:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
 import httpx
@@ -95,6 +96,39 @@ def test_calls_at_once_share_transactions_and_sell_each_unit_once(
     require_explained_stock(database)
     assert sum(batches) == 60
     assert len(batches) < len(calls), "each call had a transaction of its own"
+
+
+def test_who_wants_a_locked_product_holds_up_nobody_who_wants_another(
+    ordering: httpx.Client, database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    laptop, mouse = a_product(database), a_product(database)
+
+    def buy_while_locked(connection: Connection) -> list[Outcome]:
+        reserve_stock.lock(connection, [mouse])
+        return ask(ordering, an_order(1, (laptop, 1)), an_order(2, (mouse, 1)), an_order(3, (laptop, 1), (mouse, 1)))
+
+    outcomes = database.transact(buy_while_locked)
+
+    assert [outcome.result for outcome in outcomes] == [Result.HELD, Result.UNDECIDED, Result.UNDECIDED]
+    assert "(1205" not in caplog.text, "a lock was waited for"
+    assert sorted(states_of_reservations(database)) == [1]
+    [again, other] = ask(ordering, an_order(2, (mouse, 1)), an_order(3, (laptop, 1), (mouse, 1)))
+    assert (again.result, other.result) == (Result.HELD, Result.HELD)
+
+
+def test_a_lock_held_for_a_moment_is_waited_out_within_the_call(ordering: httpx.Client, database: Database) -> None:
+    laptop = a_product(database)
+    meanwhile = ThreadPoolExecutor(1)
+
+    def buy_while_locked(connection: Connection) -> Future[list[Outcome]]:
+        reserve_stock.lock(connection, [laptop])
+        asked = meanwhile.submit(ask, ordering, an_order(1, (laptop, 1)))
+        time.sleep(0.01)
+        return asked
+
+    [outcome] = database.transact(buy_while_locked).result(10)
+
+    assert outcome.result is Result.HELD
 
 
 def test_a_batch_of_many_lines_fits_in_a_call(ordering: httpx.Client, database: Database) -> None:

@@ -173,7 +173,7 @@ async def test_no_transaction_is_open_while_catalog_is_slow(
 @contextmanager
 def a_key_held(database: Database, key: str) -> Iterator[None]:
     """Another process has inserted this key and doesn't commit."""
-    with database._engine.connect() as other:  # noqa: SLF001 - a transaction that stays open
+    with database._engine.connect() as other:
         accept(other, [a_new_order(key)])
         yield
         other.rollback()
