@@ -11,8 +11,9 @@ import logging
 import math
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import count
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -47,6 +48,7 @@ SESSION = (
 )
 
 DUPLICATE_KEY = 1062
+LOCKED = frozenset({1205, 3572})  # waited in vain; MySQL: not waited, by NOWAIT
 RETRIED = frozenset(
     {
         DUPLICATE_KEY,  # a twin committed first; the next run finds its row
@@ -64,6 +66,24 @@ RETRIED = frozenset(
         4031,  # MySQL closed an idle connection
     }
 )
+
+
+class Locked(Unavailable):
+    """Somebody else keeps a lock for longer than is waited. Nothing of the transaction counts."""
+
+    def __init__(self) -> None:
+        super().__init__("Something that is needed is locked")
+
+
+@contextmanager
+def telling_locks() -> Iterator[None]:
+    """A lock that can't be had inside is Locked, for work that knows how to go on without it, and isn't run again."""
+    try:
+        yield
+    except exc.DBAPIError as error:
+        if _code(error) not in LOCKED:
+            raise
+        raise Locked from error
 
 
 class Database:
@@ -145,10 +165,13 @@ def _ping_the_idle(engine: Engine) -> None:
 
 
 def _may_run_again(error: exc.DBAPIError) -> bool:
-    code = error.orig.args[0] if error.orig is not None and error.orig.args else 0
     if isinstance(error, exc.InterfaceError):
         return True
-    return error.connection_invalidated or code in RETRIED
+    return error.connection_invalidated or _code(error) in RETRIED
+
+
+def _code(error: exc.DBAPIError) -> int:
+    return error.orig.args[0] if error.orig is not None and error.orig.args else 0
 
 
 def _reason(error: exc.DBAPIError) -> str:

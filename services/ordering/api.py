@@ -16,12 +16,13 @@ from chassis.paging import Page, link_next
 from chassis.web import MAX_ID, Amount, Body, Checks, PathId, create_app, public_router, require_all
 from contracts.reservations import Line
 from ordering import orders, private_api
+from ordering.accept_orders import Accepting, NewOrder
 from ordering.cancel_order import cancel, status_of
 from ordering.catalog_client import CatalogClient
 from ordering.model import MAX_ITEMS, MAX_QUANTITY, State, workers
 from ordering.neighbours import FulfilmentClient
 from ordering.orders import Order
-from ordering.place_orders import NewOrder, Stages, accept, decide_together, place
+from ordering.place_orders import Stages, decide_together, place
 from ordering.settings import Settings
 from ordering.timeline import StepView, timeline
 from ordering.views import ORDERS, OrderView, placement_answer, view
@@ -60,7 +61,7 @@ class OrderBody(Body):
 
 def stages(database: Database, catalog: CatalogClient) -> Stages:
     return Stages(
-        accept=Gather(lambda batch: database.run(accept, batch)),
+        accept=Gather(Accepting(database)),
         reserve=Gather(catalog.reserve),
         decide=Gather(partial(decide_together, database)),
     )

@@ -9,35 +9,24 @@ import logging
 import random
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, text
+from sqlalchemy import Connection, text
 
 from chassis import outbox as announcements
 from chassis.database import Database
 from chassis.gather import Gather
-from chassis.idempotency import require_same
-from chassis.problems import Unavailable, Unprocessable
-from chassis.rows import folded, insert
+from chassis.problems import Unavailable
+from chassis.rows import folded
 from contracts.events import Item as EventItem
 from contracts.events import OrderPlaced
-from contracts.reservations import REFUSALS, Line, Outcome, Reservation, Result
+from contracts.reservations import REFUSALS, Outcome, Reservation, Result
+from ordering.accept_orders import NewOrder, PerhapsAccepted
 from ordering.catalog_client import UnexpectedAnswer
-from ordering.model import REMIND_AFTER_SECONDS, TRANSITIONS, Cause, State, orders, outbox
-from ordering.orders import BY_IDS, COLUMNS, Item, Order, fetch, lock
+from ordering.model import REMIND_AFTER_SECONDS, TRANSITIONS, Cause, State, outbox
+from ordering.orders import BY_IDS, Item, Order, fetch, lock
 
 log = logging.getLogger(__name__)
-
-RESUME_AFTER_SECONDS = 10  # longer than a placement's budget, so that nobody helps where nobody is missing
-
-
-@dataclass(frozen=True)
-class NewOrder:
-    key: str
-    fingerprint: bytes
-    lines: Sequence[Line]
-    expected_total: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +55,6 @@ class InDoubt(Unavailable):
             "The order is accepted but not yet decided; ask again with its Idempotency-Key",
             order_id=order.id,
             idempotency_key=key,
-        )
-
-
-class PerhapsAccepted(Unavailable):
-    """503: accepting was under way when time was up or the database went away. Only its key tells whether the order exists."""
-
-    def __init__(self, new: NewOrder) -> None:
-        super().__init__(
-            "It is not known whether the order was accepted; ask again with its Idempotency-Key",
-            idempotency_key=new.key,
         )
 
 
@@ -119,38 +98,6 @@ async def settle(order: Order, stages: Stages) -> Order:
             log.warning("order %d is in doubt: %s", order.id, error)
         if order.state is State.PENDING:
             await asyncio.sleep(random.uniform(0.1, 0.3))  # noqa: S311 - jitter
-    return order
-
-
-def accept(connection: Connection, wanted: Sequence[NewOrder]) -> list[Order | Unprocessable]:
-    """One pending order per key, whoever came first; another body under a key that is taken is Unprocessable."""
-    rows = [
-        {
-            "request_key": new.key.encode(),
-            "fingerprint": new.fingerprint,
-            "state": State.PENDING,
-            "items": [{"product_id": line.product_id, "quantity": line.quantity} for line in new.lines],
-            "expected_total": new.expected_total,
-        }
-        for new in wanted
-    ]
-    # INSERT first: two that look before they insert both find nothing. The loser waits for the winner's commit and then,
-    # in READ COMMITTED, reads its row.
-    insert(connection, orders, rows, keep_first=True, due_at=f"NOW(6) + INTERVAL {RESUME_AFTER_SECONDS} SECOND")
-    taken = {
-        order.request_key: order for order in fetch(connection, BY_KEYS, keys=[row["request_key"] for row in rows])
-    }
-    return [_if_same(taken[new.key.encode()], new) for new in wanted]
-
-
-BY_KEYS = select(*COLUMNS).where(orders.c.request_key.in_(bindparam("keys", expanding=True)))
-
-
-def _if_same(order: Order, new: NewOrder) -> Order | Unprocessable:
-    try:
-        require_same(order.fingerprint, new.fingerprint)
-    except Unprocessable as error:
-        return error
     return order
 
 

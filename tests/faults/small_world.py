@@ -20,10 +20,11 @@ from fulfilment.model import outbox as fulfilment_outbox
 from fulfilment.take_over import owned, still_owned
 from fulfilment.worker import receive
 from harness.schemas import Schema
+from ordering.accept_orders import NewOrder, accept
 from ordering.cancel_order import cancel
 from ordering.model import outbox as ordering_outbox
 from ordering.orders import Order
-from ordering.place_orders import NewOrder, Verdict, accept, decide_pending
+from ordering.place_orders import Verdict, decide_pending
 from ordering.release_stock import released
 from ordering.worker import follow
 

@@ -12,7 +12,7 @@ from local.topology import ROOT
 # Transactions that change nothing, or that only a person at a console asks for: dying there endangers nothing.
 READS = {
     *("read", "list_", "movements", "prove", "held", "holders", "_holding_ids", "_known", "_read", "timeline"),
-    *("owned", "still_owned", "remembered", "overdue", "require_alive"),
+    *("owned", "still_owned", "remembered", "overdue", "held_keys", "require_alive"),
 }
 BY_HAND = {"discard"}
 # Writes what `decide_pending` writes, for who lost a race; no storm can bring that about for certain.

@@ -1,6 +1,7 @@
 """What tests are given, and what they look at afterwards."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import count
@@ -13,9 +14,10 @@ from chassis.idempotency import fingerprint
 from contracts.events import OrderCancelled, OrderPlaced, read_ordering
 from contracts.reservations import Line, Outcome, PricedLine, Result, Shortage
 from ordering import orders as stored
+from ordering.accept_orders import NewOrder, accept
 from ordering.model import State, Step, order_steps, orders, outbox
 from ordering.orders import Order
-from ordering.place_orders import NewOrder, Verdict, accept, decide
+from ordering.place_orders import Verdict, decide
 
 PRICE = Decimal("10.50")
 DECIDED_AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
@@ -32,6 +34,15 @@ def a_new_order(key: str | None = None, *lines: tuple[int, int], expected_total:
         lines=[Line(product_id=product_id, quantity=quantity) for product_id, quantity in wanted],
         expected_total=None if expected_total is None else Decimal(expected_total),
     )
+
+
+@contextmanager
+def a_key_held(database: Database, key: str) -> Iterator[None]:
+    """Another process has inserted this key and doesn't commit."""
+    with database._engine.connect() as other:
+        accept(other, [a_new_order(key)])
+        yield
+        other.rollback()
 
 
 def a_pending_order(database: Database, *lines: tuple[int, int], key: str | None = None) -> Order:

@@ -1,5 +1,6 @@
 """Accepting: the key and the order are one row, and whoever comes with the key joins."""
 
+import asyncio
 from functools import partial
 
 import pytest
@@ -9,10 +10,11 @@ from chassis.database import Database
 from chassis.problems import Unprocessable
 from harness.statements import statements
 from harness.threads import at_once
+from ordering.accept_orders import NewOrder, PerhapsAccepted, accept
 from ordering.model import State
 from ordering.orders import Order
-from ordering.place_orders import NewOrder, accept
-from ordering.tests.factories import a_new_order, rows, seconds_until_due
+from ordering.place_orders import Stages
+from ordering.tests.factories import a_key_held, a_new_order, rows, seconds_until_due
 
 
 def accept_all(database: Database, *wanted: NewOrder) -> list[Order | Unprocessable]:
@@ -141,3 +143,26 @@ def test_any_number_of_orders_costs_as_many_statements_as_one(database: Database
     one, many = [a_new_order()], [a_new_order() for _ in range(50)]
 
     assert statements(database, accept, many) == statements(database, accept, one)
+
+
+async def test_a_key_that_somebody_holds_locked_keeps_no_other_order_from_being_accepted(
+    database: Database, placing: Stages
+) -> None:
+    with a_key_held(database, "held"):
+        first = await accepted(placing, "held", "free")
+        waits = lock_waits(database)
+        again = await accepted(placing, "held", "another")
+        waited = lock_waits(database) - waits
+
+    assert [type(order) for order in (*first, *again)] == [PerhapsAccepted, Order] * 2
+    assert waited == 0, "it is known to be held, so the second batch leaves it out"
+    assert {key for (key,) in rows(database, "SELECT request_key FROM orders")} == {b"free", b"another"}
+
+
+async def accepted(placing: Stages, *keys: str) -> list[Order | BaseException]:
+    return await asyncio.gather(*(placing.accept(a_new_order(key)) for key in keys), return_exceptions=True)
+
+
+def lock_waits(database: Database) -> int:
+    [(_, count)] = rows(database, "SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_waits'")
+    return int(count)

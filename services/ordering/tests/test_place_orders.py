@@ -1,8 +1,6 @@
 """Placing through all three stages, with a catalog that misbehaves: unknown is not failed."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
@@ -11,9 +9,9 @@ from chassis.problems import Unavailable, Unprocessable
 from harness.engine import MySQLServer
 from ordering.model import State
 from ordering.orders import Order
-from ordering.place_orders import InDoubt, Stages, accept, place
+from ordering.place_orders import InDoubt, Stages, place
 from ordering.tests.catalog_stand_in import CatalogStandIn, Mishap
-from ordering.tests.factories import a_new_order, announcements, rows, states
+from ordering.tests.factories import a_key_held, a_new_order, announcements, rows, states
 
 MISHAPS: list[Mishap] = ["no answer", "reset", "answer lost", "nonsense", "other orders", 500, 503, 404, 409, 422, 204]
 
@@ -168,15 +166,6 @@ async def test_no_transaction_is_open_while_catalog_is_slow(
     assert open_transactions == []
     with pytest.raises(InDoubt):
         await slow
-
-
-@contextmanager
-def a_key_held(database: Database, key: str) -> Iterator[None]:
-    """Another process has inserted this key and doesn't commit."""
-    with database._engine.connect() as other:
-        accept(other, [a_new_order(key)])
-        yield
-        other.rollback()
 
 
 async def test_who_is_told_that_his_order_was_not_accepted_has_no_order(database: Database, placing: Stages) -> None:

@@ -1,0 +1,117 @@
+"""Accepting orders: key and pending order are one row, whoever comes with the key joins, and one locked key stops no other."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from sqlalchemy import Connection, bindparam, select
+
+from chassis.database import Database, Locked, telling_locks
+from chassis.idempotency import require_same
+from chassis.problems import Unavailable, Unprocessable
+from chassis.rows import insert
+from contracts.reservations import Line
+from ordering.model import State, orders
+from ordering.orders import COLUMNS, Order, fetch
+
+RESUME_AFTER_SECONDS = 10  # longer than a placement's budget, so that nobody helps where nobody is missing
+HELD_SECONDS = 5.0  # a frozen process is let go of by the database after twice that
+
+
+@dataclass(frozen=True)
+class NewOrder:
+    key: str
+    fingerprint: bytes
+    lines: Sequence[Line]
+    expected_total: Decimal | None = None
+
+
+class PerhapsAccepted(Unavailable):
+    """503: accepting was under way when time was up or the database went away. Only its key tells whether the order exists."""
+
+    def __init__(self, new: NewOrder) -> None:
+        super().__init__(
+            "It is not known whether the order was accepted; ask again with its Idempotency-Key",
+            idempotency_key=new.key,
+        )
+
+
+class Accepting:
+    """Accepts batches.
+
+    An insert can't step over a lock, so a key that another process holds makes its whole batch wait. That happens once: then
+    such keys are looked for, and left out for a while.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._held_until: dict[str, float] = {}
+
+    async def __call__(self, wanted: Sequence[NewOrder]) -> list[Order | Unprocessable | Unavailable]:
+        try:
+            return await self._accept_free(wanted)
+        except Locked:
+            now = time.monotonic()
+            held = await self._database.run(held_keys, [new.key for new in wanted])
+            known = {key: until for key, until in self._held_until.items() if until > now}
+            self._held_until = known | dict.fromkeys(held, now + HELD_SECONDS)
+            return await self._accept_free(wanted)
+
+    async def _accept_free(self, wanted: Sequence[NewOrder]) -> list[Order | Unprocessable | Unavailable]:
+        now = time.monotonic()
+        is_free = [self._held_until.get(new.key, -math.inf) < now for new in wanted]
+        free = [new for new, is_ in zip(wanted, is_free, strict=True) if is_]
+        accepted = iter(await self._database.run(accept, free) if free else [])
+        return [next(accepted) if is_ else PerhapsAccepted(new) for new, is_ in zip(wanted, is_free, strict=True)]
+
+
+def held_keys(connection: Connection, keys: Sequence[str]) -> list[str]:
+    """Those whose rows, committed or not, another transaction holds locked. Asked one by one: no statement tells of many."""
+    return [key for key in dict.fromkeys(keys) if _is_held(connection, key)]
+
+
+def _is_held(connection: Connection, key: str) -> bool:
+    try:
+        with telling_locks():
+            connection.execute(TRY_LOCK, {"key": key.encode()})
+    except Locked:
+        return True
+    return False
+
+
+TRY_LOCK = select(orders.c.id).where(orders.c.request_key == bindparam("key")).with_for_update(nowait=True)
+
+
+def accept(connection: Connection, wanted: Sequence[NewOrder]) -> list[Order | Unprocessable]:
+    """One pending order per key, whoever came first; another body under a key that is taken is Unprocessable."""
+    rows = [
+        {
+            "request_key": new.key.encode(),
+            "fingerprint": new.fingerprint,
+            "state": State.PENDING,
+            "items": [{"product_id": line.product_id, "quantity": line.quantity} for line in new.lines],
+            "expected_total": new.expected_total,
+        }
+        for new in wanted
+    ]
+    # INSERT first: two that look before they insert both find nothing. The loser waits for the winner's commit and then,
+    # in READ COMMITTED, reads its row.
+    with telling_locks():
+        insert(connection, orders, rows, keep_first=True, due_at=f"NOW(6) + INTERVAL {RESUME_AFTER_SECONDS} SECOND")
+    taken = {
+        order.request_key: order for order in fetch(connection, BY_KEYS, keys=[row["request_key"] for row in rows])
+    }
+    return [_if_same(taken[new.key.encode()], new) for new in wanted]
+
+
+BY_KEYS = select(*COLUMNS).where(orders.c.request_key.in_(bindparam("keys", expanding=True)))
+
+
+def _if_same(order: Order, new: NewOrder) -> Order | Unprocessable:
+    try:
+        require_same(order.fingerprint, new.fingerprint)
+    except Unprocessable as error:
+        return error
+    return order
