@@ -3,6 +3,7 @@
 A worker is a boot, not a name: its id is random, so a restarted one never takes itself for the one that died.
 """
 
+import asyncio
 import time
 import uuid
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from chassis.database import Database
 from chassis.problems import Unavailable
 
 BEAT_SECONDS = 1.0
+FORGET_SECONDS = 600.0
 LEASE_SECONDS = 10
 
 
@@ -38,10 +40,12 @@ class Heartbeat:
         self._workers = workers
         self._host = host
         self._last = float("-inf")
+        self._under_way: asyncio.Future[None] | None = None
 
     async def beat(self) -> None:
         started = time.monotonic()
-        await self._database.run(record, self._workers, self.id, self._host)
+        self._under_way = asyncio.ensure_future(self._database.run(record, self._workers, self.id, self._host))
+        await asyncio.shield(self._under_way)
         self._last = started
 
     async def check(self) -> None:
@@ -49,8 +53,16 @@ class Heartbeat:
         if time.monotonic() - self._last > LEASE_SECONDS / 2:
             raise Unavailable("the heartbeat is late")
 
+    async def forget_dead(self) -> None:
+        await self._database.run(forget_dead, self._workers)
+
     async def end(self) -> None:
-        """Say that this worker is going, so that others take over at once. Unsaid, the lease runs out."""
+        """Say that this worker is going, so that others take over at once. Unsaid, the lease runs out.
+
+        A beat whose caller was cancelled goes on in its thread, and would write the row again.
+        """
+        if self._under_way is not None:
+            await asyncio.gather(self._under_way, return_exceptions=True)
         with suppress(Unavailable):
             await self._database.run(remove, self._workers, self.id)
 

@@ -9,7 +9,7 @@ from faststream.redis import RedisBroker
 from redis import asyncio as redis
 
 from chassis.database import Database
-from chassis.heartbeat import BEAT_SECONDS, Heartbeat
+from chassis.heartbeat import BEAT_SECONDS, FORGET_SECONDS, Heartbeat
 from chassis.loops import Loop, running
 from chassis.problems import Unavailable
 from chassis.streams import Consumer
@@ -33,7 +33,8 @@ def create_worker(
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         with suppress(Unavailable):  # the loop goes on trying
             await heartbeat.beat()
-        async with running([Loop(heartbeat.beat, BEAT_SECONDS), *loops, *consumer.loops()]):
+        of_all = [Loop(heartbeat.beat, BEAT_SECONDS), Loop(heartbeat.forget_dead, FORGET_SECONDS)]
+        async with running([*of_all, *loops, *consumer.loops()]):
             yield
         await consumer.stop()  # after its loops: one of them starts it
         await stop()

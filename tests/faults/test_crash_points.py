@@ -15,6 +15,7 @@ READS = {
     *("owned", "still_owned", "remembered", "overdue", "held_keys", "require_alive"),
 }
 BY_HAND = {"discard"}
+TIDYING = {"forget_dead"}  # what was not tidied away is the next time
 # Writes what `decide_pending` writes, for who lost a race; no storm can bring that about for certain.
 SECOND_WAYS = {"decide"}
 
@@ -44,7 +45,7 @@ def test_every_transaction_that_changes_something_is_crashed_before_and_after() 
 
     missing = {
         f"{name}.{when}_commit"
-        for name in _transactions() - READS - BY_HAND - SECOND_WAYS
+        for name in _transactions() - READS - BY_HAND - TIDYING - SECOND_WAYS
         for when in ("before", "after")
         if f"{name}.{when}_commit" not in armed
     }

@@ -1,6 +1,9 @@
 """Who beats lives, by the database's clock alone."""
 
+import asyncio
+import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, MetaData, text
@@ -91,3 +94,27 @@ async def test_somebody_must_be_alive_and_the_long_dead_are_forgotten(database: 
     await living.end()
     with pytest.raises(Unavailable):
         database.transact(require_alive, workers)
+
+
+async def test_a_beat_under_way_does_not_outlive_the_goodbye(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = Heartbeat(database, workers, "host")
+    may_go, real = threading.Event(), heartbeat.record
+
+    def late(*arguments: Any) -> None:
+        may_go.wait(10)
+        real(*arguments)
+
+    monkeypatch.setattr(heartbeat, "record", late)
+    beating = asyncio.create_task(worker.beat())
+    await asyncio.sleep(0.05)
+    beating.cancel()  # its thread goes on
+
+    ending = asyncio.create_task(worker.end())
+    await asyncio.sleep(0.2)
+    may_go.set()
+    await ending
+
+    database.close()  # once all its threads are done
+    assert database.transact(known) == []

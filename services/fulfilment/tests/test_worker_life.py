@@ -1,11 +1,14 @@
 """A worker from its start to its end, as the process runs it."""
 
+import asyncio
+
 from sqlalchemy import select
 
 from chassis.database import Database
 from fulfilment import worker
 from fulfilment.model import workers
 from fulfilment.settings import Settings
+from fulfilment.tests.factories import OTHER, a_worker, rows
 from harness.schemas import Schema
 
 
@@ -20,3 +23,14 @@ async def test_a_worker_that_is_told_to_stop_says_that_it_is_going(
 
     assert len(while_it_runs) == 1
     assert after == []
+
+
+async def test_a_worker_forgets_those_that_ended_long_ago(
+    database: Database, fulfilment_schema: Schema, redis_url: str
+) -> None:
+    a_worker(database, OTHER, last_beat_seconds_ago=7200)
+    app = worker.build(Settings(database_url=fulfilment_schema.url, redis_url=redis_url, service_token="none"))
+
+    async with app.router.lifespan_context(app), asyncio.timeout(10):
+        while (OTHER,) in rows(database, "SELECT id FROM workers"):
+            await asyncio.sleep(0.05)
