@@ -3,10 +3,13 @@
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
+from itertools import chain, islice
 
 import orjson
 from pydantic import BaseModel
 from sqlalchemy import (
+    CHAR,
     BigInteger,
     Column,
     Connection,
@@ -21,12 +24,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.mysql import DATETIME, LONGTEXT
 
-from chassis.problems import NotFound
+from chassis.problems import Conflict, NotFound
 from chassis.rows import insert
 from chassis.web import UtcTime
 from contracts.streams import PAYLOAD_FIELD
 
 REASON_LENGTH = 1000
+KEPT_WHOLE = 2 * 2**20  # bytes of an entry, well below what any server's max_allowed_packet takes
+KEPT_OF_A_VALUE = 1000  # of an entry above that
+KEPT_FIELDS = 100
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,14 @@ class DeadLetter:
     fields: Mapping[bytes, bytes]
     reason: str
 
+    @property
+    def size(self) -> int:
+        return sum(len(key) + len(value) for key, value in self.fields.items())
+
+
+class NotKept(Conflict):
+    """409: of an entry this large only the beginning is left."""
+
 
 def dead_letter_table(metadata: MetaData) -> Table:
     return Table(
@@ -47,6 +61,8 @@ def dead_letter_table(metadata: MetaData) -> Table:
         Column("stream", String(64), nullable=False),
         Column("entry_id", String(64), nullable=False),
         Column("fields", Text().with_variant(LONGTEXT(), "mysql", "mariadb"), nullable=False),
+        Column("size", BigInteger, nullable=False),
+        Column("sha256", CHAR(64)),
         Column("reason", String(REASON_LENGTH), nullable=False),
         Column("created_at", DATETIME(fsp=6), nullable=False, server_default=text("CURRENT_TIMESTAMP(6)")),
         UniqueConstraint("stream", "entry_id", name="one_per_entry"),
@@ -54,25 +70,34 @@ def dead_letter_table(metadata: MetaData) -> Table:
 
 
 def bury(connection: Connection, table: Table, letters: Sequence[DeadLetter]) -> None:
-    """Keep them, each entry once however often it is delivered."""
-    rows = [
-        {
-            "stream": letter.stream,
-            "entry_id": letter.entry_id,
-            "fields": pack(letter.fields),
-            "reason": letter.reason[:REASON_LENGTH],
-        }
-        for letter in letters
-    ]
-    insert(connection, table, rows, keep_first=True)
+    """Keep them, each entry once however often it is delivered.
+
+    One above KEPT_WHOLE is kept by the beginnings of its fields, its size in bytes and the SHA-256 of all keys and values.
+    """
+    for letter in letters:
+        row = {"stream": letter.stream, "entry_id": letter.entry_id, "size": letter.size}
+        insert(
+            connection, table, [row | _contents(letter) | {"reason": letter.reason[:REASON_LENGTH]}], keep_first=True
+        )
+
+
+def _contents(letter: DeadLetter) -> dict[str, str | None]:
+    if letter.size <= KEPT_WHOLE:
+        return {"fields": pack(letter.fields), "sha256": None}
+    digest = sha256()
+    for part in chain.from_iterable(letter.fields.items()):
+        digest.update(part)
+    beginnings = {key[:KEPT_OF_A_VALUE]: value[:KEPT_OF_A_VALUE] for key, value in letter.fields.items()}
+    return {"fields": pack(dict(islice(beginnings.items(), KEPT_FIELDS))), "sha256": digest.hexdigest()}
 
 
 class LetterView(BaseModel):
-    """`payload` is for reading only, cut short; what is redriven are the bytes as they came."""
+    """`payload` is for reading only, cut short; what is redriven are the bytes as they came. `size` is in bytes."""
 
     id: int
     stream: str
     entry_id: str
+    size: int
     reason: str
     payload: str
     created_at: UtcTime
@@ -92,6 +117,8 @@ def read(connection: Connection, table: Table, letter_id: int) -> DeadLetter:
     row = connection.execute(select(table).where(table.c.id == letter_id)).mappings().one_or_none()
     if row is None:
         raise NotFound("Dead letter not found")
+    if row["sha256"] is not None:
+        raise NotKept(f"Of these {row['size']} bytes only the beginning is kept; discard it", sha256=row["sha256"])
     return DeadLetter(row["stream"], row["entry_id"], unpack(row["fields"]), row["reason"])
 
 

@@ -171,20 +171,23 @@ class Consumer(Generic[E_]):
         return RedisBatchStreamMessage(raw_message=message, body=b"", consumer=FAKE_CONSUMER, group=self.group)
 
     async def deal_with(self, entries: Sequence[Entry]) -> None:
-        """Handle or bury each entry, then acknowledge them all in one call."""
+        """Handle or bury each entry, then acknowledge them in one call. What can't even be buried stays in the stream."""
         events: list[tuple[Entry, E_]] = []
+        done: set[bytes] = set()
         for entry in entries:
             try:
                 events.append((entry, self._read(entry[1].get(PAYLOAD_FIELD, b""))))
             except UnreadableEvent as error:
-                await self._bury(entry, f"unreadable: {error}")
-        await self._settle(events)
-        if entries:
+                done |= await self._bury(entry, f"unreadable: {error}")
+        done |= await self._settle(events)
+        if done:
             crash_point("consumer.before_ack")
-            await self._client.xack(self.stream, self.group, *[entry_id for entry_id, _ in entries])
+            await self._client.xack(self.stream, self.group, *done)
             crash_point("consumer.after_ack")
 
-    async def _settle(self, events: list[tuple[Entry, E_]]) -> None:
+    async def _settle(self, events: list[tuple[Entry, E_]]) -> set[bytes]:
+        """The ids of the entries that are dealt with."""
+        done: set[bytes] = set()
         while events:
             try:
                 await self._handle([event for _, event in events])
@@ -194,24 +197,27 @@ class Consumer(Generic[E_]):
             except Exception as error:
                 if len(events) == 1:
                     log.exception("entry %s of stream %s failed", events[0][0][0], self.stream)
-                    await self._bury(events[0][0], f"{type(error).__name__}: {error}")
-                    return
+                    return done | await self._bury(events[0][0], f"{type(error).__name__}: {error}")
                 middle = len(events) // 2
-                await self._settle(events[:middle])
+                done |= await self._settle(events[:middle])
                 events = events[middle:]
             else:
-                return
+                return done | {entry_id for (entry_id, _), _ in events}
+        return done
 
-    async def _bury(self, entry: Entry, reason: str) -> None:
+    async def _bury(self, entry: Entry, reason: str) -> set[bytes]:
         letter = DeadLetter(self.stream, entry[0].decode(), entry[1], reason)
         while True:
             try:
                 await self._database.run(dead_letters.bury, self._letters, [letter])
             except Unavailable:
                 await asyncio.sleep(RETRY_SECONDS)
+            except Exception:
+                log.exception("entry %s of stream %s can't be buried; it is tried again", letter.entry_id, self.stream)
+                return set()
             else:
                 log.error("entry %s of stream %s is a dead letter: %s", letter.entry_id, self.stream, reason)
-                return
+                return {entry[0]}
 
 
 async def _entries(message: RedisBatchStreamMessage) -> list[Entry]:

@@ -6,16 +6,18 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
-from sqlalchemy import Connection, MetaData, select
+from sqlalchemy import Connection, MetaData, select, text
 
 from chassis import loops, streams
 from chassis.database import Database
-from chassis.dead_letters import dead_letter_table, unpack
-from chassis.problems import Unavailable
+from chassis.dead_letter_routes import redrive
+from chassis.dead_letters import KEPT_OF_A_VALUE, dead_letter_table, unpack
+from chassis.problems import Conflict, Unavailable
 from chassis.streams import Consumer, ensure_group
 from contracts.events import OrderCancelled, OrderingEvent, read_ordering
 from contracts.streams import ORDERING, PAYLOAD_FIELD
@@ -190,6 +192,46 @@ async def test_poison_delivered_again_is_one_dead_letter(
         await all_acknowledged(redis_client)
 
     assert database.transact(buried) == [{PAYLOAD_FIELD: b"poison"}]
+
+
+async def test_an_entry_larger_than_the_database_takes_is_buried_by_its_beginning_its_length_and_its_hash(
+    reading: Reading, redis_client: Redis, database: Database
+) -> None:
+    reader, poison = Reader(), b"x" * 15_000_000
+    await redis_client.xadd(ORDERING.name, {PAYLOAD_FIELD: poison})
+    await publish(redis_client, 1)
+
+    async with reading(reader):
+        await reader.has_read(1)
+        await all_acknowledged(redis_client)
+
+    [row] = database.transact(lambda connection: connection.execute(select(letters)).all())
+    assert (row.size, row.sha256) == (15_000_008, sha256(PAYLOAD_FIELD + poison).hexdigest())
+    assert unpack(row.fields) == {PAYLOAD_FIELD: b"x" * KEPT_OF_A_VALUE}
+    with pytest.raises(Conflict):
+        await redrive(database, redis_client, letters, row.id)
+    assert await redis_client.xlen(ORDERING.name) == 2
+
+
+async def test_a_dead_letter_that_can_not_be_stored_stays_in_the_stream_and_holds_up_nobody(
+    reading: Reading, redis_client: Redis, database: Database
+) -> None:
+    reader = Reader()
+    database.transact(lambda connection: connection.execute(text("ALTER TABLE dead_letters RENAME TO gone")).close())
+    await redis_client.xadd(ORDERING.name, {PAYLOAD_FIELD: "poison"})
+    await publish(redis_client, 1)
+
+    async with reading(reader):
+        await reader.has_read(1)
+        await some_pending(redis_client, 1)
+
+    assert reader.order_ids == [1]
+
+
+async def some_pending(client: Redis, count: int) -> None:
+    async with asyncio.timeout(20):
+        while await pending(client, ORDERING.name, GROUP) != count:
+            await asyncio.sleep(0.02)
 
 
 async def test_an_event_that_its_reader_fails_on_is_buried_alone(

@@ -14,6 +14,8 @@ def upgrade() -> None:
             stream VARCHAR(64) NOT NULL,
             entry_id VARCHAR(64) NOT NULL,
             fields LONGTEXT NOT NULL,
+            size BIGINT NOT NULL,
+            sha256 CHAR(64),
             reason VARCHAR(1000) NOT NULL,
             created_at DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
             UNIQUE KEY one_per_entry (stream, entry_id)
