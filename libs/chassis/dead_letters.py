@@ -1,7 +1,7 @@
 """Stream entries that can't be handled, kept with their bytes and the reason, so that they hold up nobody and aren't lost."""
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import chain, islice
@@ -69,16 +69,14 @@ def dead_letter_table(metadata: MetaData) -> Table:
     )
 
 
-def bury(connection: Connection, table: Table, letters: Sequence[DeadLetter]) -> None:
-    """Keep them, each entry once however often it is delivered.
+def bury(connection: Connection, table: Table, letter: DeadLetter) -> None:
+    """Keep it, once however often the entry is delivered.
 
     One above KEPT_WHOLE is kept by the beginnings of its fields, its size in bytes and the SHA-256 of all keys and values.
     """
-    for letter in letters:
-        row = {"stream": letter.stream, "entry_id": letter.entry_id, "size": letter.size}
-        insert(
-            connection, table, [row | _contents(letter) | {"reason": letter.reason[:REASON_LENGTH]}], keep_first=True
-        )
+    named = {"stream": letter.stream, "entry_id": letter.entry_id, "size": letter.size}
+    row = named | _contents(letter) | {"reason": letter.reason[:REASON_LENGTH]}
+    insert(connection, table, [row], keep_first=True)
 
 
 def _contents(letter: DeadLetter) -> dict[str, str | None]:

@@ -209,7 +209,7 @@ class Consumer(Generic[E_]):
         letter = DeadLetter(self.stream, entry[0].decode(), entry[1], reason)
         while True:
             try:
-                await self._database.run(dead_letters.bury, self._letters, [letter])
+                await self._database.run(dead_letters.bury, self._letters, letter)
             except Unavailable:
                 await asyncio.sleep(RETRY_SECONDS)
             except Exception:
