@@ -14,6 +14,9 @@ class Settings(BaseSettings):
     service_token: str
 
 
+PATIENCE = httpx.Timeout(3600, connect=2)  # the stock proof of millions of orders takes minutes
+
+
 class Refused(Exception):
     """What the service answered, or that it didn't, as one sentence."""
 
@@ -23,8 +26,7 @@ class Services:
         headers = {"Authorization": f"Bearer {settings.service_token}"}
         urls = {"ordering": settings.ordering_url, "fulfilment": settings.fulfilment_url}
         self._clients = {
-            name: httpx.Client(base_url=url, headers=headers, timeout=httpx.Timeout(120, connect=2))
-            for name, url in urls.items()
+            name: httpx.Client(base_url=url, headers=headers, timeout=PATIENCE) for name, url in urls.items()
         }
 
     def get(self, service: str, path: str) -> Any:

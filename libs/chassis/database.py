@@ -14,12 +14,13 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from copy import copy
 from itertools import count
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
 import orjson
 import pymysql
-from sqlalchemy import Connection, Engine, create_engine, event, exc, text
+from sqlalchemy import Connection, Engine, TextClause, create_engine, event, exc, text
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from chassis.crash_points import commit_point
@@ -36,6 +37,7 @@ LOCK_WAIT_SECONDS = 2
 IO_TIMEOUT_SECONDS = 4
 IDLE_TIMEOUT_SECONDS = 10
 PING_AFTER_IDLE_SECONDS = 0.1
+CONNECTIONS_ASIDE = 2  # of a process, beside those for its main work: for lists and proofs, which may take their time
 
 # Without backslash escapes PyMySQL has one character to escape, and does it ten times as fast in JSON.
 MODE = "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_BACKSLASH_ESCAPES"
@@ -108,7 +110,14 @@ class Database:
             },
         )
         _ping_the_idle(self._engine)
+        self._isolation: TextClause | None = None
         self._threads = ThreadPoolExecutor(connections, thread_name_prefix="database")
+
+    def isolated(self, level: Literal["READ UNCOMMITTED", "REPEATABLE READ"]) -> "Database":
+        """The same connections and threads, with transactions of another isolation level. Only the original is closed."""
+        other = copy(self)
+        other._isolation = text(f"SET TRANSACTION ISOLATION LEVEL {level}")  # of the next one only
+        return other
 
     async def run(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """`transact` in a thread of the pool. Cancelling the caller doesn't stop the transaction."""
@@ -122,6 +131,8 @@ class Database:
         for attempt in count(1):
             try:
                 with self._engine.begin() as connection:
+                    if self._isolation is not None:
+                        connection.execute(self._isolation)
                     result = work(connection, *args, **kwargs)
                     commit_point(f"{name}.before_commit", result)
             except exc.DBAPIError as error:

@@ -12,12 +12,12 @@ from sqlalchemy import Connection
 
 from catalog import manage_products, private_api
 from catalog.manage_products import Deleted, Product, StockMovement, Versioned
-from catalog.model import MAX_STOCK, idempotency_keys
+from catalog.model import MAX_STOCK, idempotency_keys, products
 from catalog.settings import Settings
-from chassis.database import Database
+from chassis.database import CONNECTIONS_ASIDE, Database
 from chassis.gather import Gather
 from chassis.idempotency import IdempotencyKey, fingerprint, once
-from chassis.paging import PageQuery, link_next
+from chassis.paging import PageQuery, followed, link_next
 from chassis.problems import PreconditionFailed
 from chassis.web import Body, PathId, Price, Text255, create_app, public_router
 
@@ -29,18 +29,20 @@ Answer = TypeVar("Answer", bound=BaseModel)
 def build(settings: Settings | None = None) -> FastAPI:
     settings = settings or Settings()
     database = Database(settings.database_url, connections=settings.connections)
+    aside = Database(settings.database_url, connections=CONNECTIONS_ASIDE)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
+        aside.close()
         database.close()
 
     return create_app(
         "catalog",
         lifespan,
         {"database": database.ping},
-        private_api.routes(database, settings.service_token),
-        _reads(database),
+        private_api.routes(database, aside, settings.service_token),
+        _reads(database, aside),
         _writes(database),
     )
 
@@ -80,13 +82,17 @@ def _with_etag(response: Response, found: Versioned) -> Product:
     return found.product
 
 
-def _reads(database: Database) -> APIRouter:
+def _reads(database: Database, aside: Database) -> APIRouter:
+    """`aside` is for what may take its time, so that reserving never waits for a connection."""
     router = public_router(PRODUCTS)
     one: Gather[int, Versioned] = Gather(lambda ids: database.run(manage_products.read, ids))
 
     @router.get("")
     async def list_(request: Request, response: Response, page: PageQuery) -> list[Product]:
-        found = await database.run(manage_products.list_, page.after or 0, page.limit)
+        after = page.after or 0
+        found = await followed(
+            aside, products.c.id, after, partial(manage_products.list_, after=after, limit=page.limit)
+        )
         link_next(request, response, page, found)
         return found
 
@@ -98,7 +104,7 @@ def _reads(database: Database) -> APIRouter:
     async def movements(
         request: Request, response: Response, product_id: PathId, page: PageQuery
     ) -> list[StockMovement]:
-        found = await database.run(manage_products.movements, product_id, page.after, page.limit)
+        found = await aside.run(manage_products.movements, product_id, page.after, page.limit)
         link_next(request, response, page, found)
         return found
 

@@ -33,7 +33,7 @@ LINES_AT_ONCE = 500  # in one locked transaction
 PAUSES = (0.005, 0.01, 0.02, 0.04)
 
 
-def routes(database: Database, token: str) -> APIRouter:
+def routes(database: Database, aside: Database, token: str) -> APIRouter:
     router = private_router(token)
     reserve_one: Gather[Reservation, Outcome] = Gather(
         lambda asked: database.run(reserve_stock.reserve, asked),
@@ -56,17 +56,17 @@ def routes(database: Database, token: str) -> APIRouter:
 
     @router.get("/stock-proof")
     async def prove() -> StockProof:
-        proof = await database.run(prove_stock.prove)
+        proof = await aside.isolated("REPEATABLE READ").run(prove_stock.prove)
         stock_differences.set(len(proof.differences))
         return proof
 
     @router.get("/reservations")
     async def holders(page: PageQuery) -> HeldAnswer:
-        return HeldAnswer(reservations=await database.run(prove_stock.holders, page.after or 0, page.limit))
+        return HeldAnswer(reservations=await aside.run(prove_stock.holders, page.after or 0, page.limit))
 
     @router.post("/reservations/held")
     async def held(request: OrderIds) -> HeldAnswer:
-        return HeldAnswer(reservations=await database.run(prove_stock.held, request.order_ids))
+        return HeldAnswer(reservations=await aside.run(prove_stock.held, request.order_ids))
 
     return router
 

@@ -9,10 +9,10 @@ from fastapi import APIRouter, FastAPI, Query, Request, Response
 from pydantic import Field, model_validator
 
 from chassis import heartbeat, streams
-from chassis.database import Database
+from chassis.database import CONNECTIONS_ASIDE, Database
 from chassis.gather import Gather
 from chassis.idempotency import IdempotencyKey, fingerprint, generated_key, key_of
-from chassis.paging import Page, link_next
+from chassis.paging import Page, followed, link_next
 from chassis.web import MAX_ID, Amount, Body, Checks, PathId, create_app, public_router, require_all
 from contracts.reservations import Line
 from ordering import orders, private_api
@@ -20,6 +20,7 @@ from ordering.accept_orders import Accepting, NewOrder
 from ordering.cancel_order import cancel, status_of
 from ordering.catalog_client import CatalogClient
 from ordering.model import MAX_ITEMS, MAX_QUANTITY, State, workers
+from ordering.model import orders as table
 from ordering.neighbours import FulfilmentClient
 from ordering.orders import Order
 from ordering.place_orders import Stages, decide_together, place
@@ -70,6 +71,7 @@ def stages(database: Database, catalog: CatalogClient) -> Stages:
 def build(settings: Settings | None = None) -> FastAPI:
     settings = settings or Settings()
     database = Database(settings.database_url, connections=settings.connections)
+    aside = Database(settings.database_url, connections=CONNECTIONS_ASIDE)
     catalog = CatalogClient(settings.catalog_url, settings.service_token, settings.catalog_seconds)
     fulfilment = FulfilmentClient(settings.fulfilment_url)
     client = streams.connect(settings.redis_url)
@@ -80,14 +82,15 @@ def build(settings: Settings | None = None) -> FastAPI:
         await catalog.close()
         await fulfilment.close()
         await client.aclose()
+        aside.close()
         database.close()
 
     return create_app(
         "ordering",
         lifespan,
         {"database": database.ping},
-        _public(database, stages(database, catalog), settings.placing_seconds),
-        private_api.routes(database, catalog, client, settings.service_token),
+        _public(database, aside, stages(database, catalog), settings.placing_seconds),
+        private_api.routes(database, aside, catalog, client, settings.service_token),
         _health(
             {
                 "ordering": database.ping,
@@ -128,7 +131,8 @@ def _new_order(body: OrderBody, key: str | None) -> NewOrder:
     )
 
 
-def _public(database: Database, placing: Stages, within_seconds: float) -> APIRouter:
+def _public(database: Database, aside: Database, placing: Stages, within_seconds: float) -> APIRouter:
+    """`aside` is for what may take its time, so that placing never waits for a connection."""
     router = public_router(ORDERS)
     read: Gather[int, Order] = Gather(lambda ids: database.run(orders.read, ids))
 
@@ -139,13 +143,10 @@ def _public(database: Database, placing: Stages, within_seconds: float) -> APIRo
 
     @router.get("")
     async def list_(request: Request, response: Response, query: Annotated[OrdersQuery, Query()]) -> list[OrderView]:
-        found = await database.run(
-            orders.list_,
-            after=query.after,
-            limit=query.limit,
-            state=query.state,
-            newest_first=query.sort == "-id",
-        )
+        newest_first = query.sort == "-id"
+        page = partial(orders.list_, after=query.after, limit=query.limit, state=query.state, newest_first=newest_first)
+        followable = not newest_first and query.state is None
+        found = await (followed(aside, table.c.id, query.after or 0, page) if followable else aside.run(page))
         link_next(request, response, query, found)
         return [view(order) for order in found]
 
@@ -162,6 +163,6 @@ def _public(database: Database, placing: Stages, within_seconds: float) -> APIRo
 
     @router.get("/{order_id}/timeline")
     async def read_timeline(order_id: PathId) -> list[StepView]:
-        return await database.run(timeline, order_id)
+        return await aside.run(timeline, order_id)
 
     return router

@@ -28,6 +28,9 @@ from contracts.reservations import (
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
+PROOF = "/private/stock-proof"
+PROOF_TIMEOUT = aiohttp.ClientTimeout(600, sock_connect=1.0)  # it reads every movement there ever was
+
 
 class UnexpectedAnswer(Exception):
     """Catalog answered something that the contract doesn't know."""
@@ -66,7 +69,7 @@ class CatalogClient:
         return answer.released
 
     async def stock_proof(self) -> StockProof:
-        return await self._get("/private/stock-proof", StockProof)
+        return _read(PROOF, await self._exchange("GET", PROOF, None, within=PROOF_TIMEOUT), StockProof)
 
     async def holders(self, after: int) -> list[HeldLines]:
         """The next reservations that hold stock, by order id."""
@@ -90,10 +93,14 @@ class CatalogClient:
     async def _get(self, path: str, answer: type[Answer]) -> Answer:
         return _read(path, await self._exchange("GET", path, None), answer)
 
-    async def _exchange(self, method: str, path: str, content: str | None) -> bytes:
+    async def _exchange(
+        self, method: str, path: str, content: str | None, *, within: aiohttp.ClientTimeout | None = None
+    ) -> bytes:
         crash_point("catalog_call.before")
         try:
-            async with self._http.request(method, path, data=content, allow_redirects=False) as response:
+            async with self._http.request(
+                method, path, data=content, allow_redirects=False, timeout=within or self._timeout
+            ) as response:
                 answer = await response.read()
         except (aiohttp.ClientError, TimeoutError) as error:
             raise Unavailable(f"Catalog does not answer ({type(error).__name__})") from error

@@ -17,7 +17,7 @@ from ordering.redrive_order import redrive
 from ordering.views import OrderView, view
 
 
-def routes(database: Database, catalog: CatalogClient, client: redis.Redis, token: str) -> APIRouter:
+def routes(database: Database, aside: Database, catalog: CatalogClient, client: redis.Redis, token: str) -> APIRouter:
     router = private_router(token)
     dead_letter_routes.add_routes(router, database, client, dead_letters)
 
@@ -39,7 +39,7 @@ def routes(database: Database, catalog: CatalogClient, client: redis.Redis, toke
     @router.get("/stock-proof")
     async def prove_stock() -> StockProof:
         """Every stock, movement and reservation against every order. Takes a while on large tables."""
-        proof = await prove(database, catalog)
+        proof = await prove(aside, catalog)
         stock_differences.set(len(proof.differences))
         return proof
 

@@ -12,7 +12,17 @@ from local.topology import ROOT
 # Transactions that change nothing, or that only a person at a console asks for: dying there endangers nothing.
 READS = {
     *("read", "list_", "movements", "prove", "held", "holders", "_holding_ids", "_known", "_read", "timeline"),
-    *("owned", "still_owned", "remembered", "overdue", "held_keys", "require_alive"),
+    *(
+        "owned",
+        "still_owned",
+        "remembered",
+        "overdue",
+        "held_keys",
+        "_with_recent_ids",
+        "_recent_ids",
+        "page",
+        "require_alive",
+    ),
 }
 BY_HAND = {"discard"}
 TIDYING = {"forget_dead"}  # what was not tidied away is the next time

@@ -1,12 +1,30 @@
 """A page costs what it holds, wherever in the list it lies."""
 
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Any
 
 import pytest
-from sqlalchemy import BigInteger, Column, Connection, Index, MetaData, Select, String, Table, select, text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Index,
+    MetaData,
+    Row,
+    Select,
+    String,
+    Table,
+    create_engine,
+    func,
+    select,
+    text,
+)
 
 from chassis.database import Database
-from chassis.paging import page_of
+from chassis.paging import followed, page_of
+from harness.schemas import Schema
 
 ROWS = 4_000
 LIMIT = 10
@@ -64,3 +82,65 @@ def test_a_page_is_read_without_what_lies_before_it(
 
 def _all_of(kind: str) -> Select[int]:
     return select(things.c.id).where(things.c.kind == kind)
+
+
+def list_(connection: Connection, after: int) -> list[Row[Any]]:
+    return list(connection.execute(select(things).where(things.c.id > after).order_by(things.c.id).limit(LIMIT)))
+
+
+async def page_after(database: Database, after: int) -> list[int]:
+    return [row.id for row in await followed(database, things.c.id, after, partial(list_, after=after))]
+
+
+async def test_who_follows_a_list_misses_none_that_commits_late(scratch_schema: Schema, database: Database) -> None:
+    engine = create_engine(scratch_schema.url)
+    new = things.insert().values(kind="late", filling="")
+    with engine.begin() as slow:
+        slow.execute(new)
+        database.transact(lambda connection: connection.execute(new).close())
+        meanwhile = await page_after(database, ROWS)
+    engine.dispose()
+
+    assert meanwhile == []
+    assert await page_after(database, ROWS) == [ROWS + 1, ROWS + 2]
+
+
+async def test_what_commits_late_cuts_a_page_in_its_middle(scratch_schema: Schema, database: Database) -> None:
+    engine = create_engine(scratch_schema.url)
+    new = things.insert().values(kind="late", filling="")
+    database.transact(lambda connection: connection.execute(new).close())
+    with engine.begin() as slow:
+        slow.execute(new)
+        database.transact(lambda connection: connection.execute(new).close())
+
+        assert await page_after(database, ROWS - 1) == [ROWS, ROWS + 1]
+    engine.dispose()
+
+
+async def test_a_row_rolled_back_and_one_deleted_cut_no_page(database: Database) -> None:
+    def insert_and_fail(connection: Connection) -> None:
+        connection.execute(things.insert().values(kind="gone", filling=""))
+        raise LookupError
+
+    with suppress(LookupError):
+        database.transact(insert_and_fail)
+    database.transact(lambda connection: connection.execute(things.delete().where(things.c.id == ROWS - 3)).close())
+    database.transact(lambda connection: connection.execute(things.insert().values(kind="new", filling="")).close())
+
+    assert await page_after(database, ROWS - 5) == [ROWS - 4, ROWS - 2, ROWS - 1, ROWS, ROWS + 2]
+
+
+def test_only_what_asks_for_it_sees_what_is_not_committed(scratch_schema: Schema, database: Database) -> None:
+    engine = create_engine(scratch_schema.url)
+    single = Database(scratch_schema.url, connections=1)
+    with engine.begin() as slow:
+        slow.execute(things.insert().values(kind="late", filling=""))
+        seen = [each.transact(newest) for each in (single, single.isolated("READ UNCOMMITTED"), single)]
+    single.close()
+    engine.dispose()
+
+    assert seen == [ROWS, ROWS + 1, ROWS]
+
+
+def newest(connection: Connection) -> int:
+    return int(connection.execute(select(func.max(things.c.id))).scalar_one())

@@ -1,5 +1,9 @@
 """The stock proof finds what is wrong, and nothing else."""
 
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+
 import httpx
 import pytest
 from sqlalchemy import text
@@ -11,7 +15,7 @@ from contracts.reservations import StockProof
 
 
 def prove(database: Database) -> StockProof:
-    return database.transact(prove_stock.prove)
+    return database.isolated("REPEATABLE READ").transact(prove_stock.prove)
 
 
 def a_day_in_the_shop(database: Database) -> None:
@@ -26,6 +30,36 @@ def test_an_honest_stock_is_proved(database: Database) -> None:
     a_day_in_the_shop(database)
 
     assert prove(database) == StockProof(products=2, differences=[])
+
+
+def test_many_small_pieces_make_the_same_proof(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    a_day_in_the_shop(database)
+    a_product(database)
+    database.transact(lambda connection: connection.execute(text("UPDATE products SET stock = 9 WHERE id = 2")).close())
+    whole = prove(database)
+
+    monkeypatch.setattr(prove_stock, "AT_ONCE", 1)
+
+    assert prove(database) == whole
+    assert [difference.about for difference in whole.differences] == ["product 2"]
+
+
+def test_what_changes_while_pieces_are_read_raises_no_false_alarm(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    laptop = a_product(database, stock=50)
+    orders = count(1)
+    pieces = prove_stock.pieces
+
+    def with_trade_between(*arguments: Any) -> Iterator[Any]:
+        for piece in pieces(*arguments):
+            yield piece
+            reserve(database, an_order(next(orders), (laptop, 1)))
+
+    monkeypatch.setattr(prove_stock, "pieces", with_trade_between)
+
+    assert prove(database).differences == []
+    assert next(orders) > 2, "nothing was sold meanwhile"
 
 
 def test_an_empty_shop_is_proved(database: Database) -> None:

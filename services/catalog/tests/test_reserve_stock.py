@@ -5,6 +5,7 @@ import logging
 import pytest
 
 from catalog import manage_products, reserve_stock
+from catalog.model import MAX_STOCK
 from catalog.tests.factories import (
     a_product,
     an_order,
@@ -16,6 +17,7 @@ from catalog.tests.factories import (
     stock_of,
 )
 from chassis.database import Database
+from chassis.problems import Conflict
 from contracts.reservations import Result
 from harness.statements import statements
 
@@ -162,3 +164,18 @@ def test_any_number_of_orders_costs_as_many_statements_as_one(database: Database
     one, *many = [an_order(n, (products[n % 10], 1), (products[n % 7], 1)) for n in range(1, 70) if n % 10 != n % 7]
 
     assert statements(database, reserve_stock.reserve, many) == statements(database, reserve_stock.reserve, [one])
+
+
+def test_stock_that_comes_back_above_the_bound_of_what_may_be_set_does_no_harm(database: Database) -> None:
+    laptop = a_product(database, stock=MAX_STOCK)
+    reserve(database, an_order(1, (laptop, 5)))
+    database.transact(manage_products.adjust, laptop, 5, "delivery")
+
+    assert release(database, 1) == [1]
+
+    assert stock_of(database, laptop) == MAX_STOCK + 5
+    with pytest.raises(Conflict):
+        database.transact(manage_products.adjust, laptop, 1, "delivery")
+    database.transact(manage_products.adjust, laptop, -10, "sold elsewhere")
+    assert stock_of(database, laptop) == MAX_STOCK - 5
+    require_explained_stock(database)

@@ -1,12 +1,15 @@
 """The public API, over the real app with everything behind it."""
 
 import asyncio
+import time
+from collections.abc import Awaitable
 from typing import Any
 
 import httpx
 import pytest
 
 from chassis.database import Database
+from ordering import orders
 from ordering.model import State
 from ordering.tests.catalog_stand_in import CatalogStandIn
 from ordering.tests.factories import an_order, rows, states
@@ -269,3 +272,26 @@ async def test_every_state_can_be_read(client: httpx.AsyncClient, database: Data
         assert told.status_code == 200
         assert all(step["at"].endswith("Z") for step in told.json())
         assert "accepted" in [step["step"] for step in told.json()]
+
+
+async def test_slow_lists_keep_nobody_from_placing(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, catalog: CatalogStandIn
+) -> None:
+    answered: list[str] = []
+    read = orders.list_
+
+    def slowly(*arguments: Any, **named: Any) -> Any:
+        time.sleep(0.5)
+        return read(*arguments, **named)
+
+    async def noted(what: str, asking: Awaitable[httpx.Response]) -> None:
+        assert (await asking).is_success
+        answered.append(what)
+
+    monkeypatch.setattr(orders, "list_", slowly)
+    lists = [asyncio.create_task(noted("list", client.get(ORDERS))) for _ in range(10)]
+    await asyncio.sleep(0.1)
+    await noted("order", place(client))
+    await asyncio.gather(*lists)
+
+    assert answered.index("order") <= 2, "at most the lists under way were answered first"
