@@ -1,17 +1,20 @@
 """Child processes that never outlive their parent, and waiting for what they serve."""
 
+import random
 import shutil
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import IO, Protocol
 
 from local.errors import LocalError, tail
 
 POLL_SECONDS = 0.05
+BELOW_EPHEMERAL = range(20_000, 32_000)
 STOP_SECONDS = 30.0
 UNIX_PATH_LIMIT = 100  # bytes; the kernel's own limit is 104 (macOS) or 108
 
@@ -100,10 +103,26 @@ def console() -> Iterator[IO[bytes]]:
 
 def free_port() -> int:
     """A port that was free a moment ago."""
+    [port] = free_ports(1)
+    return port
+
+
+def free_ports(count: int) -> list[int]:
+    """Different ones, from below the kernel's ephemeral range.
+
+    One from that range may become some connection's own end while its server is down, and then the server can't come back.
+    """
+    candidates = random.sample(BELOW_EPHEMERAL, len(BELOW_EPHEMERAL))
+    return list(islice((port for port in candidates if _is_free(port)), count))
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def unix_socket(directory: Path, name: str) -> Path:

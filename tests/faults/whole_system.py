@@ -13,11 +13,10 @@ import httpx
 from chassis.migrations import upgrade
 from faults.children import Child, Family
 from faults.keeper import Keeper
-from faults.ports import free_ports
 from faults.proxy import HOST, Link
 from local.gateway_server import Gateway
 from local.mysql_server import MySQL
-from local.processes import wait_until
+from local.processes import free_ports, wait_until
 from local.redis_server import Redis
 from local.topology import PORTS, ROOT, SERVICES, WORKERS, Topology
 

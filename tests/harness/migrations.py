@@ -1,9 +1,10 @@
 """What a service's revisions make of a schema, for tests that compare it with what the code speaks of."""
 
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -50,6 +51,27 @@ class Revisions:
             connection.execute(text("DELETE FROM alembic_version"))
             if revision:
                 connection.execute(text("INSERT INTO alembic_version VALUES (:revision)"), {"revision": revision})
+
+    @contextmanager
+    def stamping_held_up(self) -> Iterator[Callable[[], bool]]:
+        """No revision can be stamped meanwhile. What is given says whether one is done and waits to be."""
+        with self._engine.begin() as connection:
+            connection.execute(text("SELECT * FROM alembic_version FOR UPDATE"))
+            yield self._waits_to_be_stamped
+
+    def _waits_to_be_stamped(self) -> bool:
+        waiting = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'UPDATE alembic_version%'"
+        with self._engine.begin() as connection:
+            return bool(connection.execute(text(waiting)).scalar())
+
+    def forget_all_but_the_first(self) -> None:
+        """Tables and stamp as they are when the first revision alone has run."""
+        self.run()
+        tables = re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", "".join(self.statements().values()))
+        with self._engine.begin() as connection:
+            for name in tables[1:]:
+                connection.execute(text(f"DROP TABLE {name}"))
+        self.stamp(self.numbers[0])
 
     def stamped(self) -> list[str]:
         with self._engine.begin() as connection:
