@@ -21,7 +21,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="./justw faults")
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seed", type=int, help="play the storms of an earlier run again")
-    parser.add_argument("--short", action="store_true", help="at most 3 minutes, without hitting every crash point")
+    parser.add_argument("--short", action="store_true", help="at most 3 minutes")
     parser.add_argument("--keep", action="store_true", help="keep the logs even if nothing is wrong")
     given = parser.parse_args()
     console = Console(soft_wrap=True)
@@ -29,8 +29,10 @@ def main() -> int:
     minutes = min(given.minutes, SHORT_MINUTES) if given.short else given.minutes
     directory = Path(tempfile.mkdtemp(prefix="faults-"))
     ensure_installed(directory / "install.log")
+    asked = demands(minutes, short=given.short)
     console.print(f"seed {seed}, {minutes:g} minutes, logs in {directory}", highlight=False)
-    run = Run(seed, minutes, demands(minutes, short=given.short), console)
+    console.print(f"this long a run must bring at least {asked}", highlight=False)
+    run = Run(seed, minutes, asked, console)
     report = uvloop.run(run.go(directory))
     report.show(console)
     if report.verdict() is not Verdict.FAILED and not given.keep:
@@ -39,14 +41,19 @@ def main() -> int:
 
 
 def demands(minutes: float, *, short: bool) -> Demands:
-    """In proportion to the time: ten minutes bring at least 3,000 orders, 150 kills and 40 cuts."""
-    part = minutes / 10
+    """In proportion to the time: ten minutes bring at least 3,000 orders, 150 kills and 40 cuts, and every crash point."""
+    part = min(1.0, minutes / 10)
+    half = 0.5 if short else 1
     return Demands(
         acknowledged=int(3000 * part),
         unknown=max(1, int(20 * part)),
-        kills=int(150 * part * (0.5 if short else 1)),
+        kills=int(150 * part * half),
         cuts=int(40 * part),
-        every_crash_point=not short,
+        cancels=max(1, int(100 * part)),
+        refusals=max(1, int(60 * part)),
+        redrives=int(5 * part * half),
+        looks=int(minutes * 10),
+        crash_points=part * half,
     )
 
 

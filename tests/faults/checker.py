@@ -7,11 +7,12 @@ has settled.
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 
-from faults.ledger import FINAL, Ledger
+from faults.ledger import FINAL, Ledger, Wait
 from faults.snapshot import Movement, Snapshot
 
 HOLDING = frozenset({"placed", "failed", "cancelling", "fulfilled"})
 SHOWN = 5
+HELD_UP_SECONDS = 2.5
 
 # What a reservation may be in while its order is in a state. None stands for no reservation.
 MAY_BE: dict[str, set[str | None]] = {
@@ -38,6 +39,12 @@ def at_any_moment(now: Snapshot) -> list[str]:
 
 def at_the_end(now: Snapshot, ledger: Ledger, effects: Counter[int]) -> list[str]:
     found = [
+        nothing_shipped_is_cancelled(now, ledger, effects),
+        effects_happened_once_a_try(now, effects),
+        what_was_not_accepted_is_not_there(now, ledger),
+        redriven_orders_did_not_stay_failed(now, ledger),
+        early_cancels_came_in_time(now, ledger),
+        too_late_was_true(now, ledger),
         acknowledged_orders_exist_and_ended(now, ledger),
         orders_are_known_to_a_client(now, ledger),
         refusals_are_recorded(now, ledger),
@@ -198,16 +205,27 @@ def outcomes_agree(now: Snapshot) -> list[str]:
     return [
         f"order {order.id} is {order.state}, its fulfilment {now.fulfilments.get(order.id)}"
         for order in now.orders.values()
-        if now.fulfilments.get(order.id) != (None if order.state == "rejected" else order.state)
+        if now.fulfilments.get(order.id) not in _told_alike(order.state)
     ]
 
 
+def _told_alike(state: str) -> set[str | None]:
+    if state == "rejected":
+        return {None}
+    return {"failed", "failed_late"} if state == "failed" else {state}
+
+
 def effects_agree(now: Snapshot, effects: Counter[int]) -> list[str]:
-    """The step's outside effect happened for what is fulfilled, and never for what is cancelled."""
+    """The step's outside effect happened for what is fulfilled. What failed past its point of no return may have had it."""
     found = [
-        f"order {order.id} is {order.state} and {'shipped' if effects[order.id] else 'never shipped'}"
+        f"order {order.id} is {order.state} and never shipped"
         for order in now.orders.values()
-        if (effects[order.id] > 0) != (order.state == "fulfilled")
+        if order.state == "fulfilled" and not effects[order.id]
+    ]
+    found += [
+        f"order {order.id} is {order.state} and shipped"
+        for order in now.orders.values()
+        if effects[order.id] and (order.state == "rejected" or now.fulfilments.get(order.id) == "failed")
     ]
     return found + [f"order {id_} was shipped and isn't there" for id_ in effects.keys() - now.orders.keys()]
 
@@ -217,3 +235,66 @@ def _sums(movements: Iterable[Movement]) -> Counter[int]:
     for movement in movements:
         sums[movement.product_id] += movement.delta
     return sums
+
+
+def nothing_shipped_is_cancelled(now: Snapshot, ledger: Ledger, effects: Counter[int]) -> list[str]:
+    """At any moment, if the effects were read before the snapshot was taken. By force a person may, who knows."""
+    return [
+        f"order {order.id} is {order.state} and shipped"
+        for order in now.orders.values()
+        if effects[order.id] and order.state in {"releasing", "cancelled"} and order.id not in ledger.forced
+    ]
+
+
+def effects_happened_once_a_try(now: Snapshot, effects: Counter[int]) -> list[str]:
+    return [
+        f"order {id_} was shipped {count} times in {now.tries[id_] + 1} tries"
+        for id_, count in effects.items()
+        if count > now.tries[id_] + 1
+    ]
+
+
+def what_was_not_accepted_is_not_there(now: Snapshot, ledger: Ledger) -> list[str]:
+    keys = {order.key: order.id for order in now.orders.values()}
+    return [
+        f"key {placement.key} was told that its order was not accepted, and there is order {keys[placement.key]}"
+        for placement in ledger.placements.values()
+        if placement.sent and placement.not_accepted == placement.sent and placement.key in keys
+    ]
+
+
+def redriven_orders_did_not_stay_failed(now: Snapshot, ledger: Ledger) -> list[str]:
+    """The step of the run fails no more once somebody has looked after it."""
+    return [
+        f"order {id_} was redriven and is failed"
+        for id_ in ledger.redriven
+        if id_ in now.orders and now.orders[id_].state == "failed"
+    ]
+
+
+def early_cancels_came_in_time(now: Snapshot, ledger: Ledger) -> list[str]:
+    """Those asked for just after the order was placed. A storm may hold one up until the step is over, but not most of them."""
+    asked = [now.orders[id_] for id_ in ledger.early_cancels if id_ in now.orders]
+    late = [order for order in asked if order.state not in {"cancelled", "releasing", "cancelling"}]
+    if len(late) * 2 <= len(asked):
+        return []
+    return [f"{len(late)} of {len(asked)} orders were not cancelled, though that was asked for at once"]
+
+
+def too_late_was_true(now: Snapshot, ledger: Ledger) -> list[str]:
+    return [
+        f"order {id_} could not be cancelled because it was {said}, and is {now.orders[id_].state}"
+        for id_, said in ledger.too_late.items()
+        if said in {"fulfilled", "rejected"} and id_ in now.orders and now.orders[id_].state != said
+    ]
+
+
+def held_up(waits: Iterable[Wait], since: float, until: float, product_ids: Iterable[int]) -> list[str]:
+    """Who wanted only other products than those locked meanwhile, and waited for them all the same."""
+    locked = set(product_ids)
+    longest = max(
+        (wait.seconds for wait in waits if since <= wait.since <= until and not wait.product_ids & locked), default=0.0
+    )
+    if longest <= HELD_UP_SECONDS:
+        return []
+    return [f"while products {sorted(locked)} were locked a client of others waited {longest:.1f} s"]

@@ -25,6 +25,7 @@ class Child:
     extra: dict[str, str] = field(default_factory=dict)
     doomed: str | None = None
     held_down: bool = False
+    asked_to_go: bool = False
     started_at: float = 0.0
     _popen: "subprocess.Popen[bytes] | None" = None
 
@@ -43,6 +44,7 @@ class Child:
                 stderr=subprocess.STDOUT,
             )
         self.doomed = self.armed_with
+        self.asked_to_go = False
         self.started_at = time.monotonic()
 
     @property

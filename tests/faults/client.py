@@ -7,10 +7,12 @@ from typing import Any
 import httpx
 import orjson
 
-from faults.ledger import Answer, Ledger, Placement
+from faults.ledger import Answer, Ledger, Placement, Wait
 
 TIMEOUT = httpx.Timeout(20, connect=3)
 API = "/api/v1"
+NOT_ACCEPTED = "The order was not accepted"
+EARLY_SECONDS = 0.5
 AWAY = {408, 425, 429, 502, 503, 504}
 
 
@@ -50,9 +52,14 @@ class Client:
         """Whether the answer is definite."""
         items = [{"product_id": product, "quantity": quantity} for product, quantity in placement.lines]
         body = {"items": items} if len(items) > 1 else items[0]
+        placement.sent += 1
+        asked_at = time.monotonic()
         answer = await self.call("POST", f"{API}/orders", body, placement.key)
+        products = frozenset(product for product, _ in placement.lines)
+        self.ledger.waits.append(Wait(products, asked_at, time.monotonic() - asked_at))
         if answer is None or answer.status in AWAY:
             placement.unknown += 1
+            placement.not_accepted += answer is not None and _detail(answer).startswith(NOT_ACCEPTED)
             self.ledger.named(placement, _order_id(answer) if answer else None)
             return False
         if answer.status in {201, 400}:
@@ -74,7 +81,8 @@ class Client:
         self.ledger.saw(order_id, order["state"], asked_at)
         return str(order["state"])
 
-    async def cancel(self, order_id: int) -> None:
+    async def cancel(self, order_id: int, *, early: bool = False) -> None:
+        """`early`: the order was acknowledged a moment ago, so its step has hardly begun."""
         asked_at = time.monotonic()
         answer = await self.call("POST", f"{API}/orders/{order_id}/cancel")
         if answer is None or answer.status in AWAY:
@@ -82,7 +90,11 @@ class Client:
         self.ledger.cancels[answer.status] += 1
         if answer.status in {200, 202}:
             self.ledger.saw(order_id, orjson.loads(answer.body)["state"], asked_at)
-        elif answer.status != 409:
+            if early and time.monotonic() - asked_at < EARLY_SECONDS:
+                self.ledger.early_cancels.add(order_id)
+        elif answer.status == 409:
+            self.ledger.too_late[order_id] = orjson.loads(answer.body).get("state", "")
+        else:
             self.ledger.violation(f"cancelling order {order_id} was answered {answer.status}")
 
     async def create_product(self, name: str, stock: int) -> int:

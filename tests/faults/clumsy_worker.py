@@ -28,6 +28,10 @@ def fails_until_redriven(order_id: int) -> bool:
     return order_id % 37 == 11
 
 
+def fails_after_its_effect(order_id: int) -> bool:
+    return order_id % 31 == 5
+
+
 def clumsy(seconds: float, effects: Path) -> Step:
     async def process(fulfilment: Fulfilment, commit: Commit) -> None:
         await asyncio.sleep(seconds)
@@ -38,6 +42,8 @@ def clumsy(seconds: float, effects: Path) -> Step:
         await commit()
         _happen(effects, fulfilment.order_id)
         await asyncio.sleep(seconds / 10)
+        if fails_after_its_effect(fulfilment.order_id) and fulfilment.revision == 1:
+            raise Clumsy("after the effect, until redriven")
 
     return process
 

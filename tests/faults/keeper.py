@@ -17,8 +17,14 @@ class Death:
     why: str | None
     status: int
 
+    armed_with: str | None = None
+    asked_to_go: bool = False
+
     @property
     def expected(self) -> bool:
+        """An armed one is expected to die by its own SIGKILL, and in no other way, but to go when it is asked to."""
+        if self.why is not None and self.why == self.armed_with:
+            return self.status == -signal.SIGKILL or (self.asked_to_go and self.status == 0)
         return self.why is not None
 
     @property
@@ -50,7 +56,7 @@ class Keeper:
         life = (child.name, child.started_at)
         if life not in self._noted:
             self._noted.add(life)
-            death = Death(child.name, child.kind, child.doomed, status)
+            death = Death(child.name, child.kind, child.doomed, status, child.armed_with, child.asked_to_go)
             self.deaths.append(death)
             self.on_death(child, death)
         if not child.held_down:

@@ -11,7 +11,7 @@ NEXT = {
     "pending": {"placed", "rejected"},
     "placed": {"fulfilled", "failed", "cancelling"},
     "failed": {"placed", "cancelling"},
-    "cancelling": {"releasing", "fulfilled"},
+    "cancelling": {"releasing", "fulfilled", "failed"},
     "releasing": {"cancelled"},
 }
 FINAL = frozenset({"fulfilled", "cancelled", "rejected", "failed"})
@@ -41,6 +41,8 @@ class Placement:
     lines: Sequence[tuple[int, int]]
     answers: list[Answer] = field(default_factory=list)
     unknown: int = 0
+    not_accepted: int = 0
+    sent: int = 0
     order_id: int | None = None
 
     @property
@@ -50,6 +52,15 @@ class Placement:
     @property
     def refused(self) -> bool:
         return any(answer.status == 400 for answer in self.answers)
+
+
+@dataclass(frozen=True)
+class Wait:
+    """How long a client waited for the answer to a placement, in seconds, and from when on, by this process's own clock."""
+
+    product_ids: frozenset[int]
+    since: float
+    seconds: float
 
 
 @dataclass
@@ -69,6 +80,10 @@ class Ledger:
     seen: dict[int, tuple[str, float]] = field(default_factory=dict)
     cancels: Counter[int] = field(default_factory=Counter)
     redriven: set[int] = field(default_factory=set)
+    forced: set[int] = field(default_factory=set)
+    early_cancels: set[int] = field(default_factory=set)
+    too_late: dict[int, str] = field(default_factory=dict)
+    waits: list[Wait] = field(default_factory=list)
     statuses: Counter[str] = field(default_factory=Counter)
     violations: list[str] = field(default_factory=list)
     errors: list[tuple[float, str]] = field(default_factory=list)
@@ -84,6 +99,10 @@ class Ledger:
 
     def violation(self, sentence: str) -> None:
         self.violations.append(sentence)
+
+    def violations_new(self, sentences: list[str]) -> None:
+        """Those not known yet: what is broken for long is seen every second."""
+        self.violations += [sentence for sentence in sentences if sentence not in self.violations]
 
     def error(self, what: str) -> None:
         """A client got no answer, or one that says that something is away."""

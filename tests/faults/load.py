@@ -10,6 +10,7 @@ import httpx
 import orjson
 
 from faults.client import API, AWAY, Client
+from faults.clumsy_worker import fails_after_its_effect
 from faults.ledger import Adjustment, Ledger, Placement
 
 BUYERS = 20
@@ -108,7 +109,7 @@ class Load:
     def _follow_up(self, placement: Placement, order_id: int) -> None:
         on_sale = placement.lines[0][0] in self.ledger.flash_sales  # these must stay sold
         if not on_sale and self._random.random() < 0.15:
-            self._do_later(self._cancel(order_id, self._random.uniform(0, 4)))
+            self._do_later(self._cancel(order_id, self._random.choice([0.0, self._random.uniform(0, 4)])))
         if self._random.random() < 0.08:
             self._do_later(self._repeat_later(placement, self._random.uniform(0, 15)))
 
@@ -125,7 +126,7 @@ class Load:
 
     async def _cancel(self, order_id: int, seconds: float) -> None:
         await asyncio.sleep(seconds)
-        await self.client.cancel(order_id)
+        await self.client.cancel(order_id, early=seconds == 0.0)
         if self._random.random() < 0.3:
             await self.client.cancel(order_id)
 
@@ -152,7 +153,10 @@ class Load:
             await self._pause(1.0)
 
     async def _operate(self) -> None:
-        """A person looks after failed orders: half get another chance, half are cancelled; and announces the latest again."""
+        """A person looks after failed orders: half get another chance, half are cancelled; and announces the latest again.
+
+        Of those whose effect may have happened some are cancelled by force: whoever does that knows.
+        """
         await self._pause(1.0)
         await asyncio.gather(*(self._operator_asks(order_id, "announce") for order_id in self._recent[-4:]))
         answer = await self.client.call("GET", f"{API}/orders?state=failed&limit=20")
@@ -160,16 +164,21 @@ class Load:
             return
         for order in orjson.loads(answer.body):
             on_sale = order["product_id"] in self.ledger.flash_sales
-            if not on_sale and self._random.random() < 0.5:
+            chance = self._random.random()
+            if not on_sale and chance < 0.2 and fails_after_its_effect(order["id"]):
+                self.ledger.forced.add(order["id"])
+                await self._operator_asks(order["id"], "cancel?force=true")
+            elif not on_sale and chance < 0.5:
                 await self.client.cancel(order["id"])
-            else:
+            elif await self._operator_asks(order["id"], "redrive"):
                 self.ledger.redriven.add(order["id"])
-                await self._operator_asks(order["id"], "redrive")
 
-    async def _operator_asks(self, order_id: int, what: str) -> None:
+    async def _operator_asks(self, order_id: int, what: str) -> bool:
+        """Whether it was done."""
         try:
             response = await self._operator.post(f"/private/orders/{order_id}/{what}")
         except httpx.TransportError:
-            return
+            return False
         if response.status_code not in {200, 409, 503}:
             self.ledger.violation(f"{what} of order {order_id} was answered {response.status_code}")
+        return response.status_code == 200

@@ -1,7 +1,10 @@
-"""Forcing MySQL's two ways to refuse a transaction, from a connection outside the system: 1205 and 1213."""
+"""Forcing MySQL's ways to refuse, from a connection outside the system: 1205, 1213, and 1040."""
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
+
+import pymysql
 
 from local.mysql_server import MySQL
 
@@ -36,3 +39,19 @@ def deadlock(mysql: MySQL, first: int, second: int) -> None:
         time.sleep(BLOCK_SECONDS)
         cursor.execute("SELECT id FROM catalog.products WHERE id = %s FOR UPDATE", [first])
         connection.rollback()
+
+
+def use_up_connections(mysql: MySQL, seconds: float) -> None:
+    """Nobody new gets in, and whoever is in is cut off, as by a crowd that came first."""
+    with mysql.admin() as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT @@GLOBAL.max_connections")
+        [(usual,)] = cursor.fetchall()
+        cursor.execute("SET GLOBAL max_connections = 10")
+        try:
+            cursor.execute("SELECT id FROM information_schema.processlist WHERE user LIKE '%\\_run'")
+            for (id_,) in cursor.fetchall():
+                with suppress(pymysql.Error):  # it went by itself
+                    cursor.execute(f"KILL {id_}")
+            time.sleep(seconds)
+        finally:
+            cursor.execute(f"SET GLOBAL max_connections = {usual}")

@@ -41,6 +41,12 @@ def empty(port: int) -> int:
     return entries
 
 
+def limit_memory(port: int, size: int) -> None:
+    """In bytes; 0 is no limit. What is above it is refused, not evicted."""
+    with connect(port) as client:
+        client.config_set("maxmemory", size)
+
+
 def cut_last_second(directory: Path) -> int:
     """Of a Redis that is down. `appendfsync everysec` may lose one to two seconds; returns how many bytes went."""
     since = math.floor(time.time()) - 1

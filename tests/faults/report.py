@@ -31,7 +31,18 @@ class Demands:
     unknown: int
     kills: int
     cuts: int
-    every_crash_point: bool
+    cancels: int  # of each kind: in time, and too late
+    refusals: int
+    redrives: int
+    looks: int
+    crash_points: float  # as a share of all; with all of them each kind of fault must have met something too
+
+    def __str__(self) -> str:
+        return (
+            f"{self.acknowledged} acknowledged orders, {self.unknown} unknown outcomes, {self.kills} kills, {self.cuts} cuts, "
+            f"{self.cancels} cancels in time, {self.refusals} refusals, {self.redrives} redrives, "
+            f"{self.looks} looks at all books and {self.crash_points:.0%} of the crash points"
+        )
 
 
 @dataclass
@@ -42,6 +53,7 @@ class Report:
     storms: Storms
     recoveries: list[float] = field(default_factory=list)
     kills: int = 0
+    looks: int = 0
 
     @property
     def campaign(self) -> Campaign:
@@ -49,19 +61,28 @@ class Report:
 
     def missing(self) -> list[str]:
         """Why the run proves nothing, if it doesn't."""
+        states = Counter(state for state, _ in self.ledger.seen.values())
         cuts = sum(count for name, count in self.storms.delivered.items() if name.startswith("cut"))
         asked = [
             ("acknowledged orders", len(self.ledger.acknowledged), self.demands.acknowledged),
             ("unknown outcomes", len(self.ledger.unknown), self.demands.unknown),
             ("kills", self.kills, self.demands.kills),
             ("cuts", cuts, self.demands.cuts),
+            ("cancels in time", states["cancelled"], self.demands.cancels),
+            ("refusals", len(self.ledger.refused), self.demands.refusals),
+            ("looks at all books", self.looks, self.demands.looks),
+            ("redrives", len(self.ledger.redriven), self.demands.redrives),
+            ("crash points", len(self.campaign.all) - len(self.campaign.missed), self._least_points),
         ]
         found = [f"{count} {what}, {least} are needed" for what, count, least in asked if count < least]
-        never = [name for name in self.storms.delivered if not self.storms.met[name]]
-        found += [f"{name} met nothing" for name in never] if self.demands.every_crash_point else []
-        if self.demands.every_crash_point and self.campaign.missed:
-            found.append(f"crash points never hit: {', '.join(self.campaign.missed)}")
+        if self.demands.crash_points == 1:
+            found += [f"{name} met nothing" for name in self.storms.delivered if not self.storms.met[name]]
+            found += [f"crash point {name} was never hit" for name in self.campaign.missed]
         return found
+
+    @property
+    def _least_points(self) -> int:
+        return int(len(self.campaign.all) * self.demands.crash_points)
 
     def verdict(self) -> Verdict:
         if self.ledger.violations:
@@ -98,7 +119,9 @@ class Report:
                 f"{ledger.cancels[202] + ledger.cancels[200]} / {ledger.cancels[409]}",
             ),
             ("seen fulfilled / cancelled", f"{states['fulfilled']} / {states['cancelled']}"),
-            ("redriven", len(ledger.redriven)),
+            ("redriven / cancelled by force", f"{len(ledger.redriven)} / {len(ledger.forced)}"),
+            ("told that it was not accepted", sum(one.not_accepted for one in ledger.placements.values())),
+            ("looks at all books", self.looks),
             ("violations", len(ledger.violations)),
             ("storms", len(self.recoveries)),
             ("recovery median / p95 / max", self._recovery()),

@@ -27,6 +27,9 @@ class Kind(StrEnum):
     LOCK_WAIT = "lock wait time-out"
     DEADLOCK = "deadlock"
     ROLLING_RESTART = "rolling restart"
+    ROW_HELD = "a product's row held"
+    REDIS_FULL = "Redis out of memory"
+    CONNECTIONS_USED_UP = "connections used up"
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class Storm:
     @property
     def is_calm(self) -> bool:
         """Only rolling restarts: no client may notice anything."""
-        return all(fault.kind is Kind.ROLLING_RESTART for fault in self.faults)
+        return all(fault.kind in {Kind.ROLLING_RESTART, Kind.ROW_HELD} for fault in self.faults)
 
 
 def storm(seed: int, number: int, processes: Sequence[str], links: Sequence[str]) -> Storm:
@@ -71,7 +74,8 @@ def storm(seed: int, number: int, processes: Sequence[str], links: Sequence[str]
     dice = random.Random(f"{seed}/{number}")
     turn = number % len(TURNS)
     if TURNS[turn] == "calm":
-        return Storm(number, [Fault(0.0, Kind.ROLLING_RESTART, kind) for kind in _kinds(processes)])
+        held = Fault(_at(dice), Kind.ROW_HELD, seconds=dice.uniform(3.0, 6.0))
+        return Storm(number, [held, *(Fault(0.0, Kind.ROLLING_RESTART, kind) for kind in _kinds(processes))])
     if TURNS[turn] == "crashes":
         crashing = [dice.choice([name for name in processes if name.startswith(kind)]) for kind in CRASHING]
         crashing = list(dict.fromkeys(crashing))
@@ -79,7 +83,20 @@ def storm(seed: int, number: int, processes: Sequence[str], links: Sequence[str]
     else:
         crashing = [dice.choice([name for name in processes if name.startswith(CRASHING)])]
         faults = _by_chance(dice, [name for name in processes if name not in crashing], links)
+    later = random.Random(f"{seed}/{number}/servers")  # dice of their own: the faults above stay those of older runs
+    faults += _of_servers(later)
     return Storm(number, sorted(faults, key=lambda fault: fault.at), crashing)
+
+
+def _of_servers(dice: random.Random) -> list[Fault]:
+    """What servers do beside dying: stand still, or have no room."""
+    faults = [
+        Fault(_at(dice), Kind.FREEZE, name, dice.uniform(1.0, 5.0))
+        for name in ("mysql", "redis")
+        if dice.random() < 0.3
+    ]
+    full = [kind for kind in (Kind.REDIS_FULL, Kind.CONNECTIONS_USED_UP) if dice.random() < 0.4]
+    return faults + [Fault(_at(dice), kind, seconds=dice.uniform(1.0, 4.0)) for kind in full]
 
 
 def _by_chance(dice: random.Random, processes: Sequence[str], links: Sequence[str]) -> list[Fault]:

@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import pymysql
@@ -62,6 +62,7 @@ class Snapshot:
     fulfilments: dict[int, str]
     completions: Counter[int]
     letters: list[tuple[str, str]]
+    tries: Counter[int] = field(default_factory=Counter)  # that began and did not fulfil, by order
 
 
 def take(connection: Connection) -> Snapshot:
@@ -91,12 +92,14 @@ def _read(connection: Connection) -> Snapshot:
             for row in rows(connection, "SELECT order_id, state FROM fulfilment.fulfilments")
         },
         completions=Counter({row["order_id"]: row["n"] for row in rows(connection, COMPLETIONS)}),
+        tries=Counter({row["order_id"]: row["n"] for row in rows(connection, TRIES)}),
         letters=[(row["stream"], row["entry_id"]) for row in rows(connection, LETTERS)],
     )
 
 
 MOVEMENTS = "SELECT product_id, kind, delta, stock, order_id, reason FROM catalog.stock_movements ORDER BY id"
 COMPLETIONS = "SELECT order_id, COUNT(*) AS n FROM ordering.order_steps WHERE step = 'fulfilled' GROUP BY order_id"
+TRIES = "SELECT order_id, COUNT(*) AS n FROM fulfilment.past_tries GROUP BY order_id"
 LETTERS = """
     SELECT stream, entry_id FROM ordering.dead_letters UNION ALL SELECT stream, entry_id FROM fulfilment.dead_letters
 """

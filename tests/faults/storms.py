@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import pymysql
 import redis
 
-from faults import lock_faults, redis_faults
+from faults import checker, lock_faults, redis_faults
 from faults.children import Child
 from faults.crash_points import Campaign
 from faults.keeper import Death
@@ -168,6 +168,31 @@ class Storms:
             await asyncio.to_thread(lock_faults.deadlock, self.system.mysql, first, second)
         return self._log_count("(1213") > before
 
+    async def _row_held(self, fault: Fault) -> bool:
+        """Others must not notice. What waits for the row itself is answered when it is free."""
+        held = self.load.products[0]
+        since = time.monotonic()
+        await asyncio.to_thread(lock_faults.hold, self.system.mysql, [held], fault.seconds)
+        until = time.monotonic()
+        for sentence in checker.held_up(self.load.ledger.waits, since, until, [held]):
+            self.load.ledger.violation(sentence)
+        return any(wait.since + wait.seconds > since and held in wait.product_ids for wait in self.load.ledger.waits)
+
+    async def _redis_full(self, fault: Fault) -> bool:
+        """Until the storm is over at the latest. An event that Redis refuses stays in the outbox."""
+        before = self._log_count("OOM")
+        await asyncio.to_thread(redis_faults.limit_memory, self.system.redis.port, 1)
+        try:
+            await asyncio.sleep(fault.seconds)
+        finally:
+            await asyncio.to_thread(redis_faults.limit_memory, self.system.redis.port, 0)
+        return self._log_count("OOM") > before
+
+    async def _connections_used_up(self, fault: Fault) -> bool:
+        before = self._log_count("(1040")
+        await asyncio.to_thread(lock_faults.use_up_connections, self.system.mysql, fault.seconds)
+        return self._log_count("(1040") > before
+
     def _log_count(self, what: str) -> int:
         return sum(child.log_text().count(what) for child in self.system.processes)
 
@@ -204,6 +229,7 @@ class Storms:
 
     async def _do_stimulate(self, child: Child, stimulus: str) -> None:
         if stimulus == "SIGTERM":
+            child.asked_to_go = True
             child.signal(signal.SIGTERM)
         elif stimulus == "poison":
             await self._strike(Fault(0, Kind.POISON, seed=len(self.poison)))

@@ -1,5 +1,6 @@
 """The checker is checked: an honest day passes, and every planted violation is named."""
 
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,7 +11,8 @@ import pytest
 from redis import Redis
 
 from faults import checker, settling, snapshot
-from faults.ledger import Answer, Ledger, Placement, reachable
+from faults.keeper import Death
+from faults.ledger import Answer, Ledger, Placement, Wait, reachable
 from faults.small_world import SmallWorld, an_honest_day
 from faults.snapshot import Snapshot
 from faults.whole_system import CHECKER, WholeSystem
@@ -129,6 +131,80 @@ def test_what_was_fulfilled_and_never_shipped_is_named(day: Day) -> None:
     del day.effects[1]
 
     assert "order 1 is fulfilled and never shipped" in day.found()
+
+
+def test_what_was_shipped_and_cancelled_by_force_is_none(day: Day) -> None:
+    day.effects += Counter({2: 1})
+    day.ledger.forced.add(2)
+
+    assert day.found() == []
+
+
+def test_an_effect_more_than_there_were_tries_is_named(day: Day) -> None:
+    day.effects += Counter({1: 1})
+
+    assert "order 1 was shipped 2 times in 1 tries" in day.found()
+
+
+def test_an_order_of_a_client_who_was_told_that_there_is_none_is_named(day: Day) -> None:
+    told = day.ledger.placements["one"]
+    told.sent = told.not_accepted = 1
+    assert any("key one was told that its order was not accepted" in found for found in day.found())
+
+    told.sent = 2  # the other answer may have been another
+    assert day.found() == []
+
+
+def test_an_order_that_stays_failed_though_it_was_redriven_is_named(day: Day) -> None:
+    day.ledger.redriven.add(1)
+    day.server.execute("UPDATE ordering.orders SET state = 'failed' WHERE id = 1")
+
+    assert "order 1 was redriven and is failed" in day.found()
+
+
+def test_a_system_in_which_cancels_always_lose_is_named(day: Day) -> None:
+    day.ledger.early_cancels |= {1, 2}
+    assert day.found() == []
+
+    day.ledger.early_cancels |= {3}
+    assert "2 of 3 orders were not cancelled, though that was asked for at once" in day.found()
+
+
+def test_a_cancel_refused_for_no_good_reason_is_named(day: Day) -> None:
+    day.ledger.too_late |= {1: "fulfilled", 2: "pending"}
+    assert day.found() == []
+
+    day.ledger.too_late |= {2: "fulfilled"}
+    assert "order 2 could not be cancelled because it was fulfilled, and is cancelled" in day.found()
+
+
+def test_who_waits_for_a_row_that_he_does_not_want_is_named() -> None:
+    held, other = frozenset({1}), frozenset({2})
+    waits = [Wait(held, 10, 8.0), Wait(held | other, 11, 8.0), Wait(other, 1, 8.0), Wait(other, 12, 1.0)]
+    assert checker.held_up(waits, 5, 15, [1]) == []
+
+    waits.append(Wait(other, 14, 3.0))
+    assert checker.held_up(waits, 5, 15, [1]) == ["while products [1] were locked a client of others waited 3.0 s"]
+
+
+def test_an_armed_replica_that_ends_otherwise_than_at_its_point_is_unexpected() -> None:
+    def death(status: int, **how: bool) -> Death:
+        return Death("ordering-api-0", "ordering-api", "accept.before_commit", status, "accept.before_commit", **how)
+
+    assert death(-signal.SIGKILL).expected
+    assert not death(1).expected
+    assert not death(0).expected
+    assert death(0, asked_to_go=True).expected
+    assert not Death("ordering-api-0", "ordering-api", None, 0).expected
+
+
+def test_what_is_seen_every_second_is_told_once() -> None:
+    ledger = Ledger()
+
+    ledger.violations_new(["one"])
+    ledger.violations_new(["one", "two"])
+
+    assert ledger.violations == ["one", "two"]
 
 
 def test_of_many_of_a_kind_only_the_first_are_shown() -> None:
