@@ -100,7 +100,7 @@ class Ledger:
     def violation(self, sentence: str) -> None:
         self.violations.append(sentence)
 
-    def violations_new(self, sentences: list[str]) -> None:
+    def violated(self, sentences: list[str]) -> None:
         """Those not known yet: what is broken for long is seen every second."""
         self.violations += [sentence for sentence in sentences if sentence not in self.violations]
 

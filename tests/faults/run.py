@@ -71,7 +71,7 @@ class Run:
                 continue
             report.looks += 1
             found = checker.at_any_moment(now) + checker.nothing_shipped_is_cancelled(now, report.ledger, effects)
-            report.ledger.violations_new(found)
+            report.ledger.violated(found)
             took = time.monotonic() - began
             await asyncio.sleep(max(LOOK_SECONDS - took, took))  # never more than half of a core
 

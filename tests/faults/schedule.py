@@ -44,6 +44,16 @@ class Fault:
     times: int | None = None
     seed: int = 0
 
+    @property
+    def name(self) -> str:
+        """As it is counted: whatever replica or link it hits."""
+        if self.kind is Kind.CUT:
+            return f"cut {self.how}"
+        if self.kind in {Kind.KILL, Kind.FREEZE}:
+            verb = "SIGKILL" if self.kind is Kind.KILL else "SIGSTOP"
+            return f"{verb} {self.target.rstrip('-0123456789')}"
+        return str(self.kind)
+
     def __str__(self) -> str:
         words = [
             f"{self.at:5.1f} s",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import pymysql
 import redis
 
-from faults import checker, lock_faults, redis_faults
+from faults import lock_faults, promises, redis_faults
 from faults.children import Child
 from faults.crash_points import Campaign
 from faults.keeper import Death
@@ -80,7 +80,7 @@ class Storms:
         await self._strike(fault)
 
     async def _strike(self, fault: Fault) -> None:
-        name = _name(fault)
+        name = fault.name
         try:
             met = await getattr(self, f"_{fault.kind.name.lower()}")(fault)
         except (pymysql.Error, redis.RedisError, OSError) as error:
@@ -174,7 +174,7 @@ class Storms:
         since = time.monotonic()
         await asyncio.to_thread(lock_faults.hold, self.system.mysql, [held], fault.seconds)
         until = time.monotonic()
-        for sentence in checker.held_up(self.load.ledger.waits, since, until, [held]):
+        for sentence in promises.held_up(self.load.ledger.waits, since, until, [held]):
             self.load.ledger.violation(sentence)
         return any(wait.since + wait.seconds > since and held in wait.product_ids for wait in self.load.ledger.waits)
 
@@ -242,12 +242,3 @@ class Storms:
         """So that what comes now is for this replica to do."""
         others = [other for other in self.system.children(child.kind) if other is not child]
         await asyncio.gather(*(self._strike(Fault(0, Kind.FREEZE, other.name, seconds)) for other in others))
-
-
-def _name(fault: Fault) -> str:
-    if fault.kind is Kind.CUT:
-        return f"cut {fault.how}"
-    if fault.kind in {Kind.KILL, Kind.FREEZE}:
-        verb = "SIGKILL" if fault.kind is Kind.KILL else "SIGSTOP"
-        return f"{verb} {fault.target.rstrip('-0123456789')}"
-    return str(fault.kind)

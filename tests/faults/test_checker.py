@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 from redis import Redis
 
-from faults import checker, settling, snapshot
+from faults import checker, promises, settling, snapshot
 from faults.keeper import Death
 from faults.ledger import Answer, Ledger, Placement, Wait, reachable
 from faults.small_world import SmallWorld, an_honest_day
@@ -181,10 +181,10 @@ def test_a_cancel_refused_for_no_good_reason_is_named(day: Day) -> None:
 def test_who_waits_for_a_row_that_he_does_not_want_is_named() -> None:
     held, other = frozenset({1}), frozenset({2})
     waits = [Wait(held, 10, 8.0), Wait(held | other, 11, 8.0), Wait(other, 1, 8.0), Wait(other, 12, 1.0)]
-    assert checker.held_up(waits, 5, 15, [1]) == []
+    assert promises.held_up(waits, 5, 15, [1]) == []
 
     waits.append(Wait(other, 14, 3.0))
-    assert checker.held_up(waits, 5, 15, [1]) == ["while products [1] were locked a client of others waited 3.0 s"]
+    assert promises.held_up(waits, 5, 15, [1]) == ["while products [1] were locked a client of others waited 3.0 s"]
 
 
 def test_an_armed_replica_that_ends_otherwise_than_at_its_point_is_unexpected() -> None:
@@ -201,8 +201,8 @@ def test_an_armed_replica_that_ends_otherwise_than_at_its_point_is_unexpected() 
 def test_what_is_seen_every_second_is_told_once() -> None:
     ledger = Ledger()
 
-    ledger.violations_new(["one"])
-    ledger.violations_new(["one", "two"])
+    ledger.violated(["one"])
+    ledger.violated(["one", "two"])
 
     assert ledger.violations == ["one", "two"]
 
