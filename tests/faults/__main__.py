@@ -23,6 +23,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="play the storms of an earlier run again")
     parser.add_argument("--short", action="store_true", help="at most 3 minutes")
     parser.add_argument("--keep", action="store_true", help="keep the logs even if nothing is wrong")
+    parser.add_argument("--fail-fast", action="store_true", help="end after the first storm with a violation")
     given = parser.parse_args()
     console = Console(soft_wrap=True)
     seed = given.seed if given.seed is not None else secrets.randbelow(2**31)
@@ -32,7 +33,7 @@ def main() -> int:
     asked = demands(minutes, short=given.short)
     console.print(f"seed {seed}, {minutes:g} minutes, logs in {directory}", highlight=False)
     console.print(f"this long a run must bring at least {asked}", highlight=False)
-    run = Run(seed, minutes, asked, console)
+    run = Run(seed, minutes, asked, console, given.fail_fast)
     report = uvloop.run(run.go(directory))
     report.show(console)
     if report.verdict() is not Verdict.FAILED and not given.keep:

@@ -29,6 +29,7 @@ class Run:
     minutes: float
     demands: Demands
     console: Console
+    fail_fast: bool = False
 
     async def go(self, directory: Path) -> Report:
         self._directory = directory
@@ -47,11 +48,13 @@ class Run:
         report = Report(self.seed, self.demands, load.ledger, storms)
         number = 0
         watching = asyncio.create_task(self._watch(report, system))
-        while self._seconds_left() > LAST_STORM_NEEDS:
+        while self._seconds_left() > LAST_STORM_NEEDS and not self._has_failed(report):
             await self._storm(number, report, system)
             number += 1
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
+        if self._has_failed(report):
+            return report
         self.console.print("the load ends; everything settles for the last time")
         await load.stop()
         await self._settle(report, system, "at the end")
@@ -74,6 +77,9 @@ class Run:
             report.ledger.violated(found)
             took = time.monotonic() - began
             await asyncio.sleep(max(LOOK_SECONDS - took, took))  # never more than half of a core
+
+    def _has_failed(self, report: Report) -> bool:
+        return self.fail_fast and bool(report.ledger.violations)
 
     def _seconds_left(self) -> float:
         return self.minutes * 60 - (time.monotonic() - self._began)

@@ -2,6 +2,9 @@
 
 A patch in `bugs/` begins with a sentence on what it is and `Caught-by:` lines that name tests. The same tests must pass on
 the tree as it is: a test that always fails catches nothing.
+
+With `--by-faults` the bugs that have a line `Caught-by-faults:`, with the minutes it takes at most, are run against the fault
+run instead, which knows none of the code. That is no part of CI: it takes up to half an hour.
 """
 
 import os
@@ -17,10 +20,13 @@ from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
+from faults.report import Verdict
 from local.topology import ROOT
 
 BUGS = Path(__file__).with_name("bugs")
 CAUGHT_BY = "Caught-by: "
+BY_FAULTS = "Caught-by-faults: "
+SEED = "20261124"
 TESTS_FAILED = 1  # pytest's status; 2 and more mean that it could not even run them
 
 
@@ -30,12 +36,14 @@ class Bug:
     what: str
     tests: tuple[str, ...]
     patch: Path
+    minutes: str | None
 
 
 def read(patch: Path) -> Bug:
     lines = patch.read_text().partition("diff --git")[0].splitlines()
     tests = tuple(line.removeprefix(CAUGHT_BY) for line in lines if line.startswith(CAUGHT_BY))
-    return Bug(patch.stem, lines[0], tests, patch)
+    minutes = next((line.removeprefix(BY_FAULTS) for line in lines if line.startswith(BY_FAULTS)), None)
+    return Bug(patch.stem, lines[0], tests, patch, minutes)
 
 
 def all_bugs() -> list[Bug]:
@@ -62,11 +70,34 @@ def apply(bug: Bug, tree: Path, *options: str) -> bool:
 
 
 def run_tests(tests: tuple[str, ...], tree: Path) -> "subprocess.CompletedProcess[str]":
-    """In the copy: the paths must lead into it, not into the tree that this process came from."""
-    paths = os.pathsep.join(str(tree / folder) for folder in ("libs", "services", "infra"))
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
+    return _in_the_copy(["pytest", "-q", "-x", "-p", "no:cacheprovider", *tests], tree)
+
+
+def run_faults(minutes: str, tree: Path) -> "subprocess.CompletedProcess[str]":
+    return _in_the_copy(["faults", "--minutes", minutes, "--fail-fast", "--seed", SEED], tree)
+
+
+def _in_the_copy(module: list[str], tree: Path) -> "subprocess.CompletedProcess[str]":
+    """The paths must lead into the copy, not into the tree that this process came from."""
+    paths = os.pathsep.join(str(tree / folder) for folder in ("libs", "services", "infra", "tests"))
     environment = os.environ | {"PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-m", *module]
     return subprocess.run(command, cwd=tree, env=environment, check=False, capture_output=True, text=True)
+
+
+def judge_by_faults(bug: Bug, tree: Path) -> tuple[bool, str]:
+    """Whether the fault run failed, and what it complained of."""
+    assert bug.minutes is not None
+    if not apply(bug, tree):
+        return False, "the patch does not apply any more"
+    try:
+        done = run_faults(bug.minutes, tree)
+    finally:
+        apply(bug, tree, "--reverse")
+    complaints = [line.strip() for line in done.stdout.splitlines() if line.strip().startswith("violation")]
+    if done.returncode == Verdict.FAILED and complaints:
+        return True, complaints[0][:160]
+    return False, f"not caught (status {done.returncode}): {done.stdout[-200:]}"
 
 
 def judge(bug: Bug, tree: Path) -> tuple[bool, str]:
@@ -92,11 +123,16 @@ def _reason(output: str) -> str:
 
 def main() -> int:
     console = Console()
-    wanted = set(sys.argv[1:])
-    bugs = [bug for bug in all_bugs() if not wanted or bug.name in wanted]
+    by_faults = "--by-faults" in sys.argv
+    wanted = set(sys.argv[1:]) - {"--by-faults"}
+    bugs = [bug for bug in all_bugs() if (not wanted or bug.name in wanted) and (bug.minutes or not by_faults)]
     with tempfile.TemporaryDirectory(prefix="seeded-bugs-") as directory:
         tree = Path(directory)
         copy_tree(tree)
+        if by_faults:
+            verdicts = {bug: judge_by_faults(bug, tree) for bug in track(bugs, "Seeded bugs", console=console)}
+            console.print(_table(verdicts))
+            return 0 if bugs and all(caught for caught, _ in verdicts.values()) else 1
         clean = run_tests(tuple(dict.fromkeys(test for bug in bugs for test in bug.tests)), tree)
         if clean.returncode != 0:
             console.print(clean.stdout[-3000:], "The tests that should catch the bugs fail without them.", markup=False)
