@@ -67,18 +67,24 @@ def repeat(port: int, seed: int, count: int = 100) -> int:
             entries = [fields for _, fields in client.xrevrange(stream, count=count)]
             dice.shuffle(entries)
             for fields in entries:
-                if fields not in POISON and fields not in FOR_ORDERING_ALONE:
+                if not is_poison(fields):
                     client.xadd(stream, fields)
                     repeated += 1
     return repeated
 
 
-def poison(port: int, seed: int) -> list[tuple[str, str]]:
-    """The entries that are to become dead letters, as stream and id."""
+def poison(port: int, seed: int, put: list[tuple[str, str]]) -> None:
+    """Adds to `put` the entries that are to become dead letters, as stream and id.
+
+    Raises when Redis goes away meanwhile: then one more may be there, whose id nobody was told.
+    """
     dice = random.Random(seed)
-    put: list[tuple[str, str]] = []
     with connect(port) as client:
         for stream in STREAMS:
             choice = POISON if stream == ORDERING.name else POISON + FOR_ORDERING_ALONE
-            put += [(stream, client.xadd(stream, fields).decode()) for fields in dice.sample(choice, 3)]
-    return put
+            for fields in dice.sample(choice, 3):
+                put.append((stream, client.xadd(stream, fields).decode()))  # noqa: PERF401 - each at once: the next may fail
+
+
+def is_poison(fields: dict[bytes, bytes]) -> bool:
+    return fields in POISON or fields in FOR_ORDERING_ALONE

@@ -150,7 +150,9 @@ def _effects(file: Path) -> Counter[int]:
 def _letters(now: Snapshot, storms: Storms) -> list[str]:
     """Dead letters are the poison put in, exactly; what Redis lost before it was read may be missing."""
     put, found = set(storms.poison), set(now.letters)
-    strange = [f"a dead letter that is no poison: {letter}" for letter in found - put]
+    unclaimed = [letter for letter in found - put if now.letters[letter]]
+    ours = set(unclaimed[: storms.poison_in_doubt])
+    strange = [f"a dead letter that is no poison: {letter}" for letter in found - put - ours]
     missing = [f"poison that is no dead letter: {entry}" for entry in put - found if not _was_lost(entry[1], storms)]
     return [*strange, *missing]
 

@@ -9,6 +9,9 @@ from typing import Any, TypeAlias
 
 import pymysql
 
+from chassis.dead_letters import unpack
+from faults.redis_faults import is_poison
+
 Cursor = pymysql.cursors.DictCursor
 Connection: TypeAlias = "pymysql.Connection[Cursor]"
 Lines = frozenset[tuple[int, int]]
@@ -61,7 +64,7 @@ class Snapshot:
     orders: dict[int, Order]
     fulfilments: dict[int, str]
     completions: Counter[int]
-    letters: list[tuple[str, str]]
+    letters: dict[tuple[str, str], bool]  # by stream and entry: is it the bytes of a poison?
     tries: Counter[int] = field(default_factory=Counter)  # that began and did not fulfil, by order
 
 
@@ -93,7 +96,9 @@ def _read(connection: Connection) -> Snapshot:
         },
         completions=Counter({row["order_id"]: row["n"] for row in rows(connection, COMPLETIONS)}),
         tries=Counter({row["order_id"]: row["n"] for row in rows(connection, TRIES)}),
-        letters=[(row["stream"], row["entry_id"]) for row in rows(connection, LETTERS)],
+        letters={
+            (row["stream"], row["entry_id"]): is_poison(unpack(row["fields"])) for row in rows(connection, LETTERS)
+        },
     )
 
 
@@ -101,7 +106,8 @@ MOVEMENTS = "SELECT product_id, kind, delta, stock, order_id, reason FROM catalo
 COMPLETIONS = "SELECT order_id, COUNT(*) AS n FROM ordering.order_steps WHERE step = 'fulfilled' GROUP BY order_id"
 TRIES = "SELECT order_id, COUNT(*) AS n FROM fulfilment.past_tries GROUP BY order_id"
 LETTERS = """
-    SELECT stream, entry_id FROM ordering.dead_letters UNION ALL SELECT stream, entry_id FROM fulfilment.dead_letters
+    SELECT stream, entry_id, fields FROM ordering.dead_letters
+    UNION ALL SELECT stream, entry_id, fields FROM fulfilment.dead_letters
 """
 
 

@@ -37,6 +37,7 @@ class Storms:
     met: Counter[str] = field(default_factory=Counter)
     failed: list[str] = field(default_factory=list)
     poison: list[tuple[str, str]] = field(default_factory=list)
+    poison_in_doubt: int = 0  # entries that Redis may have taken before it went away
     redis_losses: list[float] = field(default_factory=list)
     _restarts: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(RESTARTS_AT_ONCE))
     diary: Callable[[str], None] = lambda _line: None
@@ -152,8 +153,9 @@ class Storms:
         return await asyncio.to_thread(redis_faults.repeat, self.system.redis.port, fault.seed) > 0
 
     async def _poison(self, fault: Fault) -> bool:
-        put = await asyncio.to_thread(redis_faults.poison, self.system.redis.port, fault.seed)
-        self.poison += put
+        self.poison_in_doubt += 1
+        await asyncio.to_thread(redis_faults.poison, self.system.redis.port, fault.seed, self.poison)
+        self.poison_in_doubt -= 1
         return True
 
     async def _lock_wait(self, _fault: Fault) -> bool:
@@ -180,13 +182,13 @@ class Storms:
 
     async def _redis_full(self, fault: Fault) -> bool:
         """Until the storm is over at the latest. An event that Redis refuses stays in the outbox."""
-        before = self._log_count("OOM")
+        before = self._log_count("used memory > 'maxmemory'")
         await asyncio.to_thread(redis_faults.limit_memory, self.system.redis.port, 1)
         try:
             await asyncio.sleep(fault.seconds)
         finally:
             await asyncio.to_thread(redis_faults.limit_memory, self.system.redis.port, 0)
-        return self._log_count("OOM") > before
+        return self._log_count("used memory > 'maxmemory'") > before
 
     async def _connections_used_up(self, fault: Fault) -> bool:
         before = self._log_count("(1040")

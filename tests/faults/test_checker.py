@@ -209,7 +209,7 @@ def test_what_is_seen_every_second_is_told_once() -> None:
 
 def test_of_many_of_a_kind_only_the_first_are_shown() -> None:
     ledger = Ledger(placements={str(n): Placement(str(n), [], [Answer(201, b"")], order_id=n) for n in range(1, 9)})
-    empty = Snapshot({}, [], {}, {}, {}, Counter(), [])
+    empty = Snapshot({}, [], {}, {}, {}, Counter(), {})
 
     assert checker.at_the_end(empty, ledger, Counter())[-1] == "… and 3 more like it"
 

@@ -136,7 +136,8 @@ def test_nothing_is_cut_off_what_is_older(tmp_path: Path) -> None:
 
 
 def test_deliveries_are_repeated_without_the_poison(redis_url: str, redis_server: RedisServer) -> None:
-    poison = redis_faults.poison(redis_server.port, seed=1)
+    poison: list[tuple[str, str]] = []
+    redis_faults.poison(redis_server.port, 1, poison)
     with redis_faults.connect(redis_server.port) as client:
         client.xadd(ORDERING.name, {b"__data__": b"an event"})
 
