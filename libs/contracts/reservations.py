@@ -116,3 +116,10 @@ class HeldLines(Message):
 
 class HeldAnswer(Message):
     reservations: list[HeldLines]
+
+
+class HoldersAnswer(Message):
+    """Of the next reservations by order id, those that hold stock. `through` is the last one looked at, None at the end."""
+
+    reservations: list[HeldLines]
+    through: int | None

@@ -16,6 +16,7 @@ from chassis.problems import Unavailable
 from chassis.web import private_router
 from contracts.reservations import (
     HeldAnswer,
+    HoldersAnswer,
     OrderIds,
     Outcome,
     ReleaseAnswer,
@@ -61,8 +62,8 @@ def routes(database: Database, aside: Database, token: str) -> APIRouter:
         return proof
 
     @router.get("/reservations")
-    async def holders(page: PageQuery) -> HeldAnswer:
-        return HeldAnswer(reservations=await aside.run(prove_stock.holders, page.after or 0, page.limit))
+    async def holders(page: PageQuery) -> HoldersAnswer:
+        return await aside.run(prove_stock.holders, page.after or 0, page.limit)
 
     @router.post("/reservations/held")
     async def held(request: OrderIds) -> HeldAnswer:

@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Column, Connection, Row, TextClause, bindparam, func, select, text
+from sqlalchemy import Column, Connection, Row, TextClause, bindparam, case, func, select, text
 
 from catalog.model import ReservationState, products, reservations, stock_movements
-from contracts.reservations import Difference, HeldLines, Line, Outcome, StockProof
+from contracts.reservations import Difference, HeldLines, HoldersAnswer, Line, Outcome, StockProof
 
 AT_ONCE = 50_000  # ids a statement: it stays far below the database's read time-out, however large a table gets
 
@@ -35,10 +35,11 @@ def prove(connection: Connection) -> StockProof:
 
 
 def pieces(connection: Connection, statement: TextClause, id_: Column[int]) -> Iterator[Row[Any]]:
-    """The rows of `statement` for one range of ids after the other."""
-    last = connection.execute(select(func.max(id_))).scalar() or 0
-    for after in range(0, last, AT_ONCE):
-        yield from connection.execute(statement, {"after": after, "upto": after + AT_ONCE})
+    """The rows of `statement` for one range of ids after the other; gaps are stepped over."""
+    upto = 0
+    while (first := connection.execute(select(func.min(id_)).where(id_ > upto)).scalar()) is not None:
+        upto = first - 1 + AT_ONCE
+        yield from connection.execute(statement, {"after": first - 1, "upto": upto})
 
 
 MOVED = text(
@@ -67,10 +68,11 @@ def held(connection: Connection, order_ids: Sequence[int]) -> list[HeldLines]:
     return [HeldLines(order_id=id_, lines=lines.get(id_, [])) for id_ in order_ids]
 
 
-def holders(connection: Connection, after: int, limit: int) -> list[HeldLines]:
-    """All that is held, page by page."""
-    rows = connection.execute(HOLDERS, {"after": after, "held": ReservationState.HELD, "limit": limit})
-    return [HeldLines(order_id=row.order_id, lines=_lines(row.outcome)) for row in rows]
+def holders(connection: Connection, after: int, limit: int) -> HoldersAnswer:
+    """What is held by the next `limit` reservations. Those that hold nothing count too: a page might step over millions."""
+    rows = connection.execute(NEXT, {"after": after, "held": ReservationState.HELD, "limit": limit}).all()
+    found = [HeldLines(order_id=row.order_id, lines=_lines(row.held)) for row in rows if row.held is not None]
+    return HoldersAnswer(reservations=found, through=rows[-1].order_id if rows else None)
 
 
 def _lines(outcome: str) -> list[Line]:
@@ -78,10 +80,15 @@ def _lines(outcome: str) -> list[Line]:
     return [Line(product_id=line.product_id, quantity=line.quantity) for line in decided.lines]
 
 
-HOLDING = select(reservations.c.order_id, reservations.c.outcome).where(reservations.c.state == bindparam("held"))
-HELD = HOLDING.where(reservations.c.order_id.in_(bindparam("ids", expanding=True)))
-HOLDERS = (
-    HOLDING.where(reservations.c.order_id > bindparam("after"))
+HELD = select(reservations.c.order_id, reservations.c.outcome).where(
+    reservations.c.order_id.in_(bindparam("ids", expanding=True)), reservations.c.state == bindparam("held")
+)
+NEXT = (
+    select(
+        reservations.c.order_id,
+        case((reservations.c.state == bindparam("held"), reservations.c.outcome)).label("held"),
+    )
+    .where(reservations.c.order_id > bindparam("after"))
     .order_by(reservations.c.order_id)
     .limit(bindparam("limit"))
 )

@@ -17,6 +17,7 @@ from contracts.reservations import (
     MAX_RESERVATIONS,
     HeldAnswer,
     HeldLines,
+    HoldersAnswer,
     OrderIds,
     Outcome,
     ReleaseAnswer,
@@ -71,10 +72,9 @@ class CatalogClient:
     async def stock_proof(self) -> StockProof:
         return _read(PROOF, await self._exchange("GET", PROOF, None, within=PROOF_TIMEOUT), StockProof)
 
-    async def holders(self, after: int) -> list[HeldLines]:
-        """The next reservations that hold stock, by order id."""
-        answer = await self._get(f"/private/reservations?after={after}&limit={MAX_RESERVATIONS}", HeldAnswer)
-        return answer.reservations
+    async def holders(self, after: int) -> HoldersAnswer:
+        """Who holds stock among the next reservations by order id."""
+        return await self._get(f"/private/reservations?after={after}&limit={MAX_RESERVATIONS}", HoldersAnswer)
 
     async def held(self, order_ids: Sequence[int]) -> list[HeldLines]:
         """What is held for each of these orders, in the order asked."""

@@ -13,7 +13,7 @@ from chassis.database import Database
 from contracts.reservations import MAX_RESERVATIONS, Difference, HeldLines, StockProof
 from ordering.catalog_client import CatalogClient
 from ordering.model import State, orders
-from ordering.orders import Order, read
+from ordering.orders import COLUMNS, Order, fetch, read
 
 HOLDING = frozenset({State.PLACED, State.FAILED, State.CANCELLING, State.RELEASING, State.FULFILLED})
 EITHER_WAY = frozenset({State.PENDING, State.RELEASING})  # on their way to hold, or not to hold any more
@@ -40,13 +40,17 @@ async def _suspects(database: Database, catalog: CatalogClient) -> dict[int, Dif
     """Both anti-joins: orders that should hold and don't, and reservations that shouldn't and do."""
     found: dict[int, Difference] = {}
     after = 0
-    while ids := await database.run(_holding_ids, after):
-        found |= await _compare(database, catalog, ids)
-        after = ids[-1]
-    after = 0
-    while page := await catalog.holders(after):
-        found |= await _compare(database, catalog, [one.order_id for one in page])
-        after = page[-1].order_id
+    while page := await database.run(_next, after):
+        known = {order.id: order for order in page if order.state in HOLDING}
+        if known:
+            found |= _differences(await catalog.held(list(known)), known)
+        after = page[-1].id
+    reached: int | None = 0
+    while reached is not None:
+        holding = await catalog.holders(reached)
+        their_orders = await database.run(_known, [one.order_id for one in holding.reservations])
+        found |= _differences(holding.reservations, {order.id: order for order in their_orders})
+        reached = holding.through
     return found
 
 
@@ -83,13 +87,9 @@ def _known(connection: Connection, order_ids: Sequence[int]) -> list[Order]:
     return [order for order in read(connection, order_ids) if isinstance(order, Order)]
 
 
-def _holding_ids(connection: Connection, after: int) -> list[int]:
-    return list(connection.execute(HOLDING_IDS, {"after": after, "states": list(HOLDING)}).scalars())
+def _next(connection: Connection, after: int) -> list[Order]:
+    """Whatever their state: looking for some, a statement might step over millions of others."""
+    return fetch(connection, NEXT, after=after)
 
 
-HOLDING_IDS = (
-    select(orders.c.id)
-    .where(orders.c.id > bindparam("after"), orders.c.state.in_(bindparam("states", expanding=True)))
-    .order_by(orders.c.id)
-    .limit(MAX_RESERVATIONS)
-)
+NEXT = select(*COLUMNS).where(orders.c.id > bindparam("after")).order_by(orders.c.id).limit(MAX_RESERVATIONS)

@@ -132,9 +132,11 @@ async def test_who_holds_stock_is_listed_page_by_page(client: CatalogClient) -> 
     await client.reserve([first, second])
 
     all_, rest = await client.holders(0), await client.holders(first.order_id)
+    end = await client.holders(second.order_id)
 
-    assert [one.order_id for one in all_] == [first.order_id, second.order_id]
-    assert rest == [HeldLines(order_id=second.order_id, lines=second.lines)]
+    assert [one.order_id for one in all_.reservations] == [first.order_id, second.order_id]
+    assert rest.reservations == [HeldLines(order_id=second.order_id, lines=second.lines)]
+    assert (rest.through, end.reservations, end.through) == (second.order_id, [], None)
 
 
 async def test_honest_books_are_proved(client: CatalogClient) -> None:

@@ -11,7 +11,7 @@ from local.topology import ROOT
 
 # Transactions that change nothing, or that only a person at a console asks for: dying there endangers nothing.
 READS = {
-    *("read", "list_", "movements", "prove", "held", "holders", "_holding_ids", "_known", "_read", "timeline"),
+    *("read", "list_", "movements", "prove", "held", "holders", "_next", "_known", "_read", "timeline"),
     *(
         "owned",
         "still_owned",

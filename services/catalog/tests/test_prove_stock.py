@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, event, text
 
 from catalog import manage_products, prove_stock
 from catalog.tests.factories import a_product, an_order, at_once, release, reserve
@@ -62,6 +62,41 @@ def test_what_changes_while_pieces_are_read_raises_no_false_alarm(
     assert next(orders) > 2, "nothing was sold meanwhile"
 
 
+def test_ids_far_apart_are_proved_like_others(database: Database) -> None:
+    laptop = a_product(database)
+    reserve(database, *(an_order(n, (laptop, 1)) for n in (1, 2**62, 2**63 - 1)))
+
+    assert prove(database) == StockProof(products=1, differences=[])
+
+
+def test_no_statement_of_a_proof_reads_more_than_a_piece(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    laptop = a_product(database, stock=1000)
+    for n in range(40):
+        a_product(database)
+        reserve(database, an_order(1 + n * 3, (laptop, 1)))
+    monkeypatch.setattr(prove_stock, "AT_ONCE", 5)
+    counts: list[int] = []
+
+    def counted(connection: Connection) -> StockProof:
+        @event.listens_for(connection, "before_cursor_execute")
+        @event.listens_for(connection, "after_cursor_execute")
+        def count_rows(*_: Any) -> None:
+            counts.append(_rows_read(connection))
+
+        return prove_stock.prove(connection)
+
+    assert database.isolated("REPEATABLE READ").transact(counted).differences == []
+    of_a_statement = [after - before for before, after in zip(counts[::2], counts[1::2], strict=True)]
+    assert 0 < max(of_a_statement) <= 4 * 5  # a piece, what unfolds from it, and what is grouped of it
+
+
+def _rows_read(connection: Connection) -> int:
+    """So far, by the server's own count, in tables of ours and in those it makes on the way."""
+    cursor = connection.connection.cursor()  # past the events, which call this
+    cursor.execute("SHOW SESSION STATUS LIKE 'Handler_read%next'")
+    return sum(int(row[1]) for row in cursor.fetchall())
+
+
 def test_an_empty_shop_is_proved(database: Database) -> None:
     assert prove(database) == StockProof(products=0, differences=[])
 
@@ -109,6 +144,19 @@ def test_ordering_asks_for_the_proof_over_http(ordering: httpx.Client, database:
     assert ordering.get("/stock-proof").json() == {"products": 2, "differences": []}
 
 
+def test_a_page_of_holders_steps_over_no_more_than_it_may_hold(database: Database) -> None:
+    laptop = a_product(database, stock=2)
+    reserve(database, *(an_order(n, (laptop, 1)) for n in range(1, 21)))  # 18 of them are refused
+    release(database, 1)
+
+    pages, through = [], 0
+    while (page := database.transact(prove_stock.holders, through, 4)).through is not None:
+        pages.append([one.order_id for one in page.reservations])
+        through = page.through
+
+    assert pages == [[2], [], [], [], []]
+
+
 def test_what_is_held_is_told_by_order_and_by_page(ordering: httpx.Client, database: Database) -> None:
     a_day_in_the_shop(database)
     held = {"order_id": 1, "lines": [{"product_id": 1, "quantity": 2}, {"product_id": 2, "quantity": 1}]}
@@ -118,5 +166,5 @@ def test_what_is_held_is_told_by_order_and_by_page(ordering: httpx.Client, datab
     after = ordering.get("/reservations", params={"after": 1}).json()
 
     assert by_order == {"reservations": [{"order_id": 2, "lines": []}, held]}
-    assert page == {"reservations": [held]}
-    assert after == {"reservations": []}
+    assert page == {"reservations": [held], "through": 1}
+    assert after == {"reservations": [], "through": 3}

@@ -15,8 +15,10 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from contracts.reservations import (
+    MAX_RESERVATIONS,
     HeldAnswer,
     HeldLines,
+    HoldersAnswer,
     OrderIds,
     Outcome,
     PricedLine,
@@ -43,7 +45,7 @@ class CatalogStandIn:
     """`mishaps` happen to the next calls, one each, `always` to all; `undecided` reserve calls get no decision.
 
     A call that names the order `broken_by` is answered 422. `asked` and `released` have the order ids of every call that
-    got through; `unheard_of` are never confirmed.
+    got through; `unheard_of` are never confirmed. The proof takes `proof_takes` seconds.
     """
 
     stock: dict[int, int] = field(default_factory=lambda: {1: 1000, 2: 1000})
@@ -56,6 +58,7 @@ class CatalogStandIn:
     unheard_of: set[int] = field(default_factory=set)
     undecided: int = 0
     broken_by: int = 0
+    proof_takes: float = 0.0
     calls: int = 0
     closing: Event = field(default_factory=Event)
     one_at_a_time: Lock = field(default_factory=Lock)
@@ -71,12 +74,14 @@ class CatalogStandIn:
             if path == "/private/releases":
                 return self._release(OrderIds.model_validate_json(body).order_ids)
             if path == "/private/stock-proof":
+                self.closing.wait(self.proof_takes)
                 return StockProof(products=len(self.stock), differences=[])
             if path == "/private/reservations/held":
                 return self._held(OrderIds.model_validate_json(body).order_ids)
             if path.startswith("/private/reservations?after="):
                 after = int(path.partition("after=")[2].partition("&")[0])
-                return self._held([id_ for id_ in sorted(self.held) if id_ > after])
+                ids = [id_ for id_ in sorted(self.held) if id_ > after][:MAX_RESERVATIONS]
+                return HoldersAnswer(reservations=self._held(ids).reservations, through=ids[-1] if ids else None)
             return StockProof(products=0, differences=[])
 
     def _reserve(self, wanted: list[Reservation]) -> ReserveAnswer:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
+from sqlalchemy import Connection, text
 
 from chassis.database import Database
 from contracts.reservations import Difference, HeldLines, StockProof
@@ -12,7 +13,7 @@ from ordering.catalog_client import CatalogClient
 from ordering.model import State, orders
 from ordering.orders import Order
 from ordering.place_orders import Stages, place
-from ordering.prove_stock import HOLDING, prove
+from ordering.prove_stock import HOLDING, NEXT, _next, prove
 from ordering.release_stock import release
 from ordering.tests.catalog_stand_in import CatalogStandIn
 from ordering.tests.factories import a_new_order, an_order, let_be_due, rows
@@ -107,6 +108,43 @@ async def test_catalogs_own_differences_are_passed_on(
     monkeypatch.setattr(CatalogClient, "stock_proof", proof)
 
     assert (await prove(database, catalog_client)).differences == [own]
+
+
+async def test_a_proof_may_take_longer_than_a_call_that_a_buyer_waits_for(
+    database: Database, catalog: CatalogStandIn, catalog_client: CatalogClient
+) -> None:
+    catalog.proof_takes = 1.0  # the client gives other calls half of that
+
+    assert await differences(database, catalog_client) == set()
+
+
+async def test_no_statement_of_a_proof_steps_over_orders_that_hold_nothing(
+    database: Database, catalog: CatalogStandIn, catalog_client: CatalogClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There may be millions of them between two that hold."""
+    monkeypatch.setattr("ordering.prove_stock.NEXT", NEXT.limit(3))
+    for state in [State.PLACED, *[State.REJECTED] * 20, State.PLACED]:
+        if state is State.PLACED:
+            held_for(catalog, an_order(database, state))
+        else:
+            an_order(database, state)
+    read: list[int] = []
+
+    def counted(connection: Connection, after: int) -> list[Order]:
+        before = _rows_read(connection)
+        page = _next(connection, after)
+        read.append(_rows_read(connection) - before)
+        return page
+
+    monkeypatch.setattr("ordering.prove_stock._next", counted)
+
+    assert await differences(database, catalog_client) == set()
+    assert 0 < max(read) <= 3
+
+
+def _rows_read(connection: Connection) -> int:
+    rows = connection.execute(text("SHOW SESSION STATUS LIKE 'Handler_read_next'"))
+    return sum(int(row[1]) for row in rows)
 
 
 async def test_orders_that_move_meanwhile_raise_no_false_alarm(
