@@ -51,7 +51,9 @@ class Client:
     async def place(self, placement: Placement) -> bool:
         """Whether the answer is definite."""
         items = [{"product_id": product, "quantity": quantity} for product, quantity in placement.lines]
-        body = {"items": items} if len(items) > 1 else items[0]
+        body: dict[str, Any] = {"items": items} if len(items) > 1 else {**items[0]}
+        if placement.expected_total is not None:
+            body |= {"expected_total": placement.expected_total}
         placement.sent += 1
         asked_at = time.monotonic()
         answer = await self.call("POST", f"{API}/orders", body, placement.key)
@@ -62,11 +64,30 @@ class Client:
             placement.not_accepted += answer is not None and _detail(answer).startswith(NOT_ACCEPTED)
             self.ledger.named(placement, _order_id(answer) if answer else None)
             return False
-        if answer.status in {201, 400}:
+        if answer.status in {201, 400} or (answer.status == 409 and placement.expected_total is not None):
             self.ledger.answered(placement, answer, _order_id(answer))
+            self._compare_total(placement, answer)
         elif answer.status < 500:
             self.ledger.violation(f"placing {placement.lines} was answered {answer.status}: {answer.body[:200]!r}")
         return True
+
+    def _compare_total(self, placement: Placement, answer: Answer) -> None:
+        """In cents: floats of two places are exact as text, not in sums."""
+        if answer.status != 201:
+            return
+        order = orjson.loads(answer.body)
+        items = [round(item["unit_price"] * 100) * item["quantity"] for item in order["items"]]
+        if round(order["total"] * 100) != sum(items):
+            self.ledger.violation(f"order {order['id']}: total {order['total']}, items {order['items']}")
+        if placement.expected_total not in {None, order["total"]}:
+            self.ledger.violation(f"order {order['id']} expects {placement.expected_total}, came to {order['total']}")
+
+    async def misuse(self, placement: Placement) -> None:
+        """Another body under a key that was answered: refused, and nothing else."""
+        body = {"product_id": placement.lines[0][0], "quantity": 9_999}
+        answer = await self.call("POST", f"{API}/orders", body, placement.key)
+        if answer is not None and answer.status not in AWAY | {422}:
+            self.ledger.violation(f"key {placement.key} took another body with {answer.status}")
 
     async def look_at(self, order_id: int) -> str | None:
         """Its state. An order that somebody knows of can always be read."""
@@ -106,6 +127,17 @@ class Client:
                 product_id = int(orjson.loads(answer.body)["id"])
                 self.ledger.initial[product_id] = stock
                 return product_id
+
+    async def price_of(self, product_id: int) -> float | None:
+        answer = await self.call("GET", f"{API}/products/{product_id}")
+        return float(orjson.loads(answer.body)["price"]) if answer is not None and answer.status == 200 else None
+
+    async def reprice(self, product_id: int, price: float, stock: int) -> None:
+        """By a PUT, which replaces everything."""
+        body = {"name": "of changing price", "price": price, "stock": stock}
+        answer = await self.call("PUT", f"{API}/products/{product_id}", body)
+        if answer is not None and answer.status not in AWAY | {200}:
+            self.ledger.violation(f"a PUT of product {product_id} was answered {answer.status}")
 
     async def products(self, ids: Sequence[int]) -> None:
         for product_id in ids:

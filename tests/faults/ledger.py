@@ -44,6 +44,7 @@ class Placement:
     not_accepted: int = 0
     sent: int = 0
     order_id: int | None = None
+    expected_total: float | None = None
 
     @property
     def acknowledged(self) -> bool:
@@ -51,7 +52,7 @@ class Placement:
 
     @property
     def refused(self) -> bool:
-        return any(answer.status == 400 for answer in self.answers)
+        return any(answer.status in {400, 409} for answer in self.answers)
 
 
 @dataclass(frozen=True)

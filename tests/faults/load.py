@@ -19,6 +19,7 @@ READERS = 3
 PAUSE_SECONDS = 0.15
 FLASH_STOCK = 15
 STOCKS = (1_000_000, 1_000_000, 1_000_000, 1_000_000, 60, 60)
+PRICES = (9.99, 10.49)
 OPERATOR_TOKEN = "local-service-token"
 
 
@@ -36,6 +37,7 @@ class Load:
         )
         self._random = random.Random(seed)
         self.products: list[int] = []
+        self.repriced = 0
         self.flash: int | None = None
         self._loops: list[asyncio.Task[None]] = []
         self._later: set[asyncio.Task[None]] = set()
@@ -45,6 +47,7 @@ class Load:
     async def start(self) -> None:
         for number, stock in enumerate(STOCKS):
             self.products.append(await self.client.create_product(f"product {number}", stock))
+        self.repriced = await self.client.create_product("of changing price", STOCKS[0])
         turns = [self._buy] * BUYERS + [self._read] * READERS + [self._keep_stock, self._operate]
         self._loops = [asyncio.create_task(self._repeat(turn)) for turn in turns]
 
@@ -85,9 +88,18 @@ class Load:
     async def _buy(self) -> None:
         await self._pause(BUYERS / ORDERS_A_SECOND)
         key = f"{uuid.UUID(int=self._random.getrandbits(128))}"
-        await self._order(key, self._cart())
+        if self._random.random() < 0.03:
+            await self._buy_at_the_price_seen(key)
+        else:
+            await self._order(key, self._cart())
         if self._random.random() < 0.03:
             await self._order(key.swapcase(), self._cart())
+
+    async def _buy_at_the_price_seen(self, key: str) -> None:
+        price = await self.client.price_of(self.repriced)
+        placement = self.ledger.placements.setdefault(key, Placement(key, [(self.repriced, 1)], expected_total=price))
+        if price is not None:
+            await self.client.place(placement)
 
     def _cart(self) -> list[tuple[int, int]]:
         chance = self._random.random()
@@ -110,6 +122,8 @@ class Load:
         on_sale = placement.lines[0][0] in self.ledger.flash_sales  # these must stay sold
         if not on_sale and self._random.random() < 0.15:
             self._do_later(self._cancel(order_id, self._random.choice([0.0, self._random.uniform(0, 4)])))
+        if self._random.random() < 0.02:
+            self._do_later(self.client.misuse(placement))
         if self._random.random() < 0.08:
             self._do_later(self._repeat_later(placement, self._random.uniform(0, 15)))
 
@@ -140,6 +154,7 @@ class Load:
 
     async def _keep_stock(self) -> None:
         await self._pause(1.0)
+        await self.client.reprice(self.repriced, self._random.choice(PRICES), STOCKS[0])
         product, delta = self._random.choice(self.products[-2:]), self._random.choice([5, 10, 20, 40, -3])
         reason = f"count {self._random.getrandbits(64)}"
         adjustment = Adjustment(product, delta, reason)
