@@ -31,7 +31,7 @@ class Demands:
     unknown: int
     kills: int
     cuts: int
-    cancels: int  # of each kind: in time, and too late
+    cancels: int  # in time
     refusals: int
     redrives: int
     looks: int

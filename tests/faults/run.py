@@ -52,7 +52,9 @@ class Run:
             await self._storm(number, report, system)
             number += 1
         watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
+        [ended] = await asyncio.gather(watching, return_exceptions=True)
+        if not isinstance(ended, asyncio.CancelledError):
+            report.ledger.violation(f"the look at all books ended by itself: {ended!r}")
         if self._has_failed(report):
             return report
         self.console.print("the load ends; everything settles for the last time")
