@@ -6,7 +6,10 @@ import httpx
 
 from flow.buyers import all_at_once, one_of, statuses
 from harness.size import at_size
+from harness.statements import deadlocks
 from harness.system import System
+
+ROUNDS = 10  # 64 orders come in a few batches, and these meet only if they go to different replicas of catalog
 
 
 def details(answers: Sequence[httpx.Response], status: int) -> set[str]:
@@ -46,18 +49,14 @@ def test_of_orders_of_several_units_as_many_are_taken_as_fit(system: System) -> 
 def test_orders_naming_the_same_products_in_opposite_order_never_meet_a_deadlock(system: System) -> None:
     first, second = system.product(stock=1000), system.product(stock=1000)
     forwards, backwards = [one_of(first), one_of(second)], [one_of(second), one_of(first)]
-    before = deadlocks(system)
+    before = deadlocks(system.mysql)
 
-    answers = all_at_once(system, [{"items": forwards if n % 2 else backwards} for n in range(64)])
+    for _ in range(ROUNDS):
+        answers = all_at_once(system, [{"items": forwards if n % 2 else backwards} for n in range(64)])
+        assert statuses(answers) == {201: 64}
 
-    assert statuses(answers) == {201: 64}
-    assert [system.stock(first), system.stock(second)] == [936, 936]
-    assert deadlocks(system) == before
-
-
-def deadlocks(system: System) -> int:
-    """How many the services have met, and run their transaction again: each says so in its log."""
-    return system.logs().count("(1213")
+    assert [system.stock(first), system.stock(second)] == [1000 - ROUNDS * 64] * 2
+    assert deadlocks(system.mysql) == before
 
 
 def test_an_order_gets_all_its_items_or_none(system: System) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Concatenate, ParamSpec
 from sqlalchemy import Connection, text
 
 from chassis.database import Database
+from harness.engine import MySQLServer
 
 P = ParamSpec("P")
 
@@ -21,6 +22,12 @@ def statements(
         return _asked(connection) - before - 1  # the second count is a statement too
 
     return database.transact(counted)
+
+
+def deadlocks(server: MySQLServer) -> int:
+    """How many the server has met since it started. Who meets one runs its transaction again, and nobody else notices."""
+    [(count,)] = server.execute("SELECT `count` FROM information_schema.innodb_metrics WHERE name = 'lock_deadlocks'")
+    return int(str(count))
 
 
 def _asked(connection: Connection) -> int:

@@ -15,6 +15,7 @@ from chassis.database import PING_AFTER_IDLE_SECONDS, Database
 from chassis.problems import Unavailable
 from harness.engine import MySQLServer
 from harness.schemas import Schema
+from harness.statements import deadlocks
 from harness.wire import Cut, wire
 
 metadata = MetaData()
@@ -50,9 +51,10 @@ def one_value(connection: Connection, sql: str) -> object:
     return connection.execute(text(sql)).scalar_one()
 
 
-def test_two_transactions_that_deadlock_both_come_through(database: Database) -> None:
+def test_two_transactions_that_deadlock_both_come_through(database: Database, mysql_server: MySQLServer) -> None:
     both_hold_one = threading.Barrier(2)
     runs: list[int] = []
+    before = deadlocks(mysql_server)
 
     def move(connection: Connection, source: int, target: int) -> None:
         first_time = source not in runs
@@ -69,6 +71,7 @@ def test_two_transactions_that_deadlock_both_come_through(database: Database) ->
             transaction.result()
 
     assert len(runs) > 2
+    assert deadlocks(mysql_server) > before, "other tests count on this count"
     assert database.transact(amounts) == {1: 100, 2: 100}
 
 
