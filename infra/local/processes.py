@@ -7,7 +7,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import islice
+from itertools import cycle, islice
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -15,6 +15,7 @@ from local.errors import LocalError, tail
 
 POLL_SECONDS = 0.05
 BELOW_EPHEMERAL = range(20_000, 32_000)
+_candidates = cycle(random.sample(BELOW_EPHEMERAL, len(BELOW_EPHEMERAL)))
 STOP_SECONDS = 30.0
 UNIX_PATH_LIMIT = 100  # bytes; the kernel's own limit is 104 (macOS) or 108
 
@@ -111,9 +112,9 @@ def free_ports(count: int) -> list[int]:
     """Different ones, from below the kernel's ephemeral range.
 
     One from that range may become some connection's own end while its server is down, and then the server can't come back.
+    None is given twice: whoever was given it may not listen yet.
     """
-    candidates = random.sample(BELOW_EPHEMERAL, len(BELOW_EPHEMERAL))
-    return list(islice((port for port in candidates if _is_free(port)), count))
+    return list(islice((port for port in _candidates if _is_free(port)), count))
 
 
 def _is_free(port: int) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from local.errors import LocalError
-from local.processes import free_port, running, unix_socket, wait_until
+from local.processes import free_port, free_ports, running, unix_socket, wait_until
 from local.redis_server import Redis
 from local.topology import ROOT
 
@@ -62,3 +62,9 @@ def test_a_child_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
 def test_a_path_too_long_for_a_socket_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(LocalError, match="too long for a socket"):
         unix_socket(tmp_path / ("a" * 100), "mysql.sock")
+
+
+def test_no_port_is_given_twice_although_nobody_listens_there_yet() -> None:
+    given = [free_port() for _ in range(300)] + free_ports(300)
+
+    assert len(set(given)) == 600
