@@ -18,6 +18,7 @@ PROGRAMS = {
 # MariaDB's core packages are the server without the service that would start it at boot; the client's holds a program that
 # mariadb-install-db needs and that no dependency brings.
 PACKAGES = {"mysqld": "mariadb-server-core mariadb-client-core", "redis-server": "redis-server", "nginx": "nginx"}
+LIBRARY_FOLDERS = (Path("/usr/lib"), Path("/usr/local/lib"))
 APT_INSTALL = Path(__file__).parent / "apt-install.sh"
 
 
@@ -45,6 +46,16 @@ def ensure_installed(log: Path) -> None:
     if as_root is None or shutil.which("apt-get") is None:
         raise LocalError(f"{' and '.join(missing)} can't be found: {_advice(missing)}")
     _apt_install(as_root, [package for program in missing for package in PACKAGES[program].split()], log)
+
+
+def ensure_library(name: str, package: str, log: Path) -> None:
+    """See to it that a shared library is there, or raise the one sentence that says what to install."""
+    if any(path for folder in LIBRARY_FOLDERS for path in folder.glob(f"*/{name}")):
+        return
+    as_root = _as_root()
+    if as_root is None or shutil.which("apt-get") is None:
+        raise LocalError(f"{name} can't be found: install {package} (Debian's name).")
+    _apt_install(as_root, [package], log)
 
 
 def _advice(programs: list[str]) -> str:

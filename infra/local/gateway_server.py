@@ -17,11 +17,15 @@ HOST = "127.0.0.1"
 
 @dataclass(frozen=True)
 class Gateway:
-    """`upstreams` says where the replicas of catalog, ordering and fulfilment are, each as host:port."""
+    """`upstreams` says where the replicas of catalog, ordering and fulfilment are, each as host:port.
+
+    `parameters` are nginx's for each of these.
+    """
 
     directory: Path
     port: int
     upstreams: Mapping[str, Sequence[str]]
+    parameters: str = "max_fails=0"
     name: str = "gateway"
 
     def prepare(self) -> None:
@@ -31,7 +35,7 @@ class Gateway:
         for file in CONFIGURATION.glob("*.conf"):
             shutil.copyfile(file, self.directory / file.name)
         for service, addresses in self.upstreams.items():
-            servers = "".join(f"server {address} max_fails=0;\n" for address in addresses)
+            servers = "".join(f"server {address} {self.parameters};\n" for address in addresses)
             (place / f"{service}.conf").write_text(servers)
         (place / "server.conf").write_text(f"listen {HOST}:{self.port} backlog=4096;\n")
         (place / "http.conf").write_text(self._writable_places())

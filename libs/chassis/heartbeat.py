@@ -12,6 +12,7 @@ from contextlib import suppress
 from sqlalchemy import CHAR, Column, Connection, MetaData, String, Table, func, select, text
 from sqlalchemy.dialects.mysql import DATETIME, insert
 
+from chassis.clock import is_recent
 from chassis.database import Database
 from chassis.problems import Unavailable
 
@@ -79,8 +80,7 @@ def remove(connection: Connection, workers: Table, worker_id: str) -> None:
 
 def alive(connection: Connection, workers: Table) -> Sequence[str]:
     """Ids of the workers that live."""
-    oldest = text(f"NOW(6) - INTERVAL {LEASE_SECONDS} SECOND")
-    return connection.execute(select(workers.c.id).where(workers.c.beat_at > oldest)).scalars().all()
+    return connection.execute(select(workers.c.id).where(is_recent(workers.c.beat_at, LEASE_SECONDS))).scalars().all()
 
 
 def forget_dead(connection: Connection, workers: Table) -> None:

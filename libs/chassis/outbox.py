@@ -18,13 +18,13 @@ from sqlalchemy import (
     String,
     Table,
     bindparam,
-    func,
     or_,
     select,
     text,
 )
 from sqlalchemy.dialects.mysql import DATETIME
 
+from chassis.clock import has_come
 from chassis.rows import insert
 
 CLAIM_SECONDS = 10
@@ -78,7 +78,7 @@ def add(connection: Connection, outbox: Table, events: Sequence[Announceable]) -
 
 def claim(connection: Connection, outbox: Table, most: int) -> list[Unsent]:
     """Take up to `most` rows that nobody is sending; they are this relay's for CLAIM_SECONDS."""
-    free = or_(outbox.c.claimed_until.is_(None), outbox.c.claimed_until < func.now(6))
+    free = or_(outbox.c.claimed_until.is_(None), has_come(outbox.c.claimed_until, CLAIM_SECONDS))
     columns = [outbox.c[field.name] for field in fields(Unsent)]
     wanted = select(*columns).where(free).order_by(outbox.c.id).limit(most).with_for_update(skip_locked=True)
     rows = connection.execute(wanted).all()

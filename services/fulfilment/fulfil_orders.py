@@ -17,7 +17,7 @@ from chassis.database import Database
 from chassis.gather import Gather
 from chassis.problems import Unavailable
 from fulfilment.fulfilments import LOCK, Fulfilment, lock, now, remember_tries, tell
-from fulfilment.model import REASON_LENGTH, TRANSITIONS, Cause, State, fulfilments
+from fulfilment.model import LONGEST_BACKOFF_SECONDS, REASON_LENGTH, TRANSITIONS, Cause, State, fulfilments
 from fulfilment.step import Step
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 AGAIN_SECONDS = 0.5
-LONGEST_BACKOFF_SECONDS = 30.0
 UNCOUNTED_SECONDS = 30.0
 
 

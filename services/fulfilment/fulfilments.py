@@ -1,7 +1,7 @@
 """A fulfilment as a value, read from its row, and what all its verbs share."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import Connection, Row, bindparam, func, select
@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, bindparam, func, select
 from chassis import outbox as announcements
 from chassis.rows import insert
 from contracts.events import FulfilmentCancelled, FulfilmentEvent, FulfilmentFailed, Item, OrderFulfilled, Try
-from fulfilment.model import State, fulfilments, outbox, past_tries
+from fulfilment.model import LONGEST_BACKOFF_SECONDS, State, fulfilments, outbox, past_tries
 
 
 class Fulfilment(NamedTuple):
@@ -72,7 +72,10 @@ def remember_tries(
     ended_at: datetime | None,
     reason: str | None = None,
 ) -> None:
-    """Keep the current try of each before its row goes on to the next. One still waiting out a backoff never began."""
+    """Keep the current try of each before its row goes on to the next. One still waiting out a backoff never began.
+
+    One that began further ahead than any backoff began before the database's clock was set back.
+    """
     moment = ended_at or now(connection)
     rows = [
         {
@@ -85,7 +88,8 @@ def remember_tries(
             "reason": reason,
         }
         for row in ended
-        if row.started_at is not None and row.started_at <= moment
+        if row.started_at is not None
+        and not moment < row.started_at <= moment + timedelta(seconds=LONGEST_BACKOFF_SECONDS)
     ]
     insert(connection, past_tries, rows)
 

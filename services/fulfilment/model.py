@@ -10,6 +10,7 @@ from chassis.heartbeat import workers_table
 from chassis.outbox import outbox_table
 
 REASON_LENGTH = 1000
+LONGEST_BACKOFF_SECONDS = 30.0
 
 
 class State(StrEnum):

@@ -13,8 +13,10 @@ from typing import NamedTuple
 
 from redis import asyncio as redis
 from sqlalchemy import BindParameter, Connection, bindparam, func, select, text
+from sqlalchemy.dialects.mysql import DATETIME
 
 from chassis import outbox as announcements
+from chassis.clock import has_come
 from chassis.database import Database
 from chassis.positions import Whereabouts, has_unread, whereabouts
 from chassis.problems import Conflict
@@ -22,13 +24,12 @@ from chassis.streams import available
 from contracts.events import OrderCancelled, OrderPlaced
 from contracts.streams import FULFILMENT, ORDERING
 from ordering import cancel_order, place_orders
-from ordering.model import REMIND_AFTER_SECONDS, WAITING, State, Step, order_steps, orders, outbox
+from ordering.model import LONGEST_WAIT_SECONDS, REMIND_AFTER_SECONDS, WAITING, State, Step, order_steps, orders, outbox
 from ordering.orders import COLUMNS, Order, fetch, lock_one
 
 log = logging.getLogger(__name__)
 
 AT_ONCE = 500
-LONGEST_DISTANCE_SECONDS = 300
 FIRST_LOOK_SECONDS = 5
 MOST_TURNS_HELD_BACK = 10
 
@@ -130,16 +131,17 @@ def _event(order: Order) -> OrderPlaced | OrderCancelled:
     return place_orders.announcement(order)
 
 
+IS_DUE = has_come(orders.c.due_at, LONGEST_WAIT_SECONDS, bindparam("at", type_=DATETIME(fsp=6)))
 IDS: BindParameter[int] = bindparam("ids", expanding=True)
 OVERDUE = (
     select(orders.c.id, orders.c.revision)
-    .where(orders.c.state == bindparam("state"), orders.c.due_at < bindparam("at"))
+    .where(orders.c.state == bindparam("state"), IS_DUE)
     .order_by(orders.c.due_at)
     .limit(bindparam("most"))
 )
 STILL_DUE = (
     select(*COLUMNS)
-    .where(orders.c.id.in_(IDS), orders.c.state == bindparam("state"), orders.c.due_at < bindparam("at"))
+    .where(orders.c.id.in_(IDS), orders.c.state == bindparam("state"), IS_DUE)
     .order_by(orders.c.id)
     .with_hint(orders, "FORCE INDEX (PRIMARY)")
     .with_for_update(skip_locked=True)
@@ -154,10 +156,10 @@ MOVED = orders.update().where(orders.c.id.in_(IDS))
 LATER = text("NOW(6) + INTERVAL LEAST(:longest, :first * POW(2, ABS(reminders) - :done)) SECOND")
 LOOK_AGAIN = MOVED.ordered_values(  # MySQL assigns from left to right
     (orders.c.reminders, func.least(orders.c.reminders, 0) - 1),
-    (orders.c.due_at, LATER.bindparams(longest=LONGEST_DISTANCE_SECONDS, first=FIRST_LOOK_SECONDS, done=1)),
+    (orders.c.due_at, LATER.bindparams(longest=LONGEST_WAIT_SECONDS, first=FIRST_LOOK_SECONDS, done=1)),
 )
 IN_ITS_TIME = MOVED.values(reminders=0, due_at=text(f"NOW(6) + INTERVAL {REMIND_AFTER_SECONDS} SECOND"))
 REMINDED = MOVED.ordered_values(
     (orders.c.reminders, func.greatest(orders.c.reminders, 0) + 1),
-    (orders.c.due_at, LATER.bindparams(longest=LONGEST_DISTANCE_SECONDS, first=REMIND_AFTER_SECONDS, done=0)),
+    (orders.c.due_at, LATER.bindparams(longest=LONGEST_WAIT_SECONDS, first=REMIND_AFTER_SECONDS, done=0)),
 )

@@ -20,6 +20,12 @@ class StillPending(Conflict):
     headers: ClassVar[dict[str, str]] = {"Retry-After": str(RETRY_AFTER_SECONDS)}
 
 
+class StillCancelling(Conflict):
+    """409 that passes: force adds nothing if the cancel under way succeeds, and is asked for again if it doesn't."""
+
+    headers: ClassVar[dict[str, str]] = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+
+
 class TooLate(Conflict):
     """409 for good."""
 
@@ -31,6 +37,8 @@ def cancel(connection: Connection, order_id: int, *, forced: bool = False) -> Or
     """
     order = lock_one(connection, order_id)
     if order.state in ALREADY:
+        if forced and order.state is State.CANCELLING and not order.cancel_forced:
+            raise StillCancelling("A cancel without force is under way", order_id=order_id, state=order.state)
         return order
     if order.state is State.PENDING:
         raise StillPending("The order is still being placed", order_id=order_id, state=order.state)

@@ -44,6 +44,7 @@ def at_the_end(now: Snapshot, ledger: Ledger, effects: Counter[int]) -> list[str
         promises.what_was_not_accepted_is_not_there(now, ledger),
         promises.redriven_orders_did_not_stay_failed(now, ledger),
         promises.early_cancels_came_in_time(now, ledger),
+        promises.forced_cancels_were_cancelled(now, ledger),
         promises.too_late_was_true(now, ledger),
         promises.acknowledged_orders_exist_and_ended(now, ledger),
         promises.orders_are_known_to_a_client(now, ledger),
@@ -183,13 +184,14 @@ def nothing_shipped_is_cancelled(now: Snapshot, ledger: Ledger, effects: Counter
     return [
         f"order {order.id} is {order.state} and shipped"
         for order in now.orders.values()
-        if effects[order.id] and order.state in {"releasing", "cancelled"} and order.id not in ledger.forced
+        if effects[order.id] and order.state in {"releasing", "cancelled"} and order.id not in ledger.perhaps_forced
     ]
 
 
 def effects_happened_once_a_try(now: Snapshot, effects: Counter[int]) -> list[str]:
+    """A try that failed before its effect gives no leave for another one; one that was taken over or failed after it does."""
     return [
-        f"order {id_} was shipped {count} times in {now.tries[id_] + 1} tries"
+        f"order {id_} was shipped {count} times, with {now.repeats[id_]} tries that may have shipped before the last"
         for id_, count in effects.items()
-        if count > now.tries[id_] + 1
+        if count > now.repeats[id_] + 1
     ]

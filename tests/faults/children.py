@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -10,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from faults.clocks import Clock
 from local.processes import tethered
 
 
@@ -23,6 +25,7 @@ class Child:
     environment: Mapping[str, str] = field(default_factory=dict)
     stdin: socket.socket | None = None
     extra: dict[str, str] = field(default_factory=dict)
+    clock: Clock | None = None
     doomed: str | None = None
     held_down: bool = False
     asked_to_go: bool = False
@@ -38,10 +41,12 @@ class Child:
         with self.log.open("ab") as output:
             self._popen = subprocess.Popen(
                 tethered(self.command),
-                env=os.environ | self.environment | self.extra,
+                env=os.environ | self.environment | self.extra | (self.clock.environment() if self.clock else {}),
                 stdin=self.stdin.fileno() if self.stdin else subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                # Python ignores SIGXFSZ, and a child that goes on doing so gets an error from a full disk, as from a real one.
+                restore_signals=False,
             )
         self.doomed = self.armed_with
         self.asked_to_go = False
@@ -85,6 +90,14 @@ class Child:
 
     def thaw(self) -> None:
         self.signal(signal.SIGCONT)
+
+    def fill_disk(self, file: Path) -> None:
+        """As far as this process is concerned: no file of it grows beyond the present size of this one."""
+        resource.prlimit(self.pid, resource.RLIMIT_FSIZE, (file.stat().st_size, resource.RLIM_INFINITY))
+
+    def empty_disk(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            resource.prlimit(self.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
     def end(self) -> None:
         """For good, however it is."""

@@ -1,17 +1,19 @@
 """The public API as the clients of the run use it: every answer is written into the ledger."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import httpx
 import orjson
 
-from faults.ledger import Answer, Ledger, Placement, Wait
+from faults.ledger import Answer, Ledger, Placement
 
 TIMEOUT = httpx.Timeout(20, connect=3)
 API = "/api/v1"
 NOT_ACCEPTED = "The order was not accepted"
+# Sentences of a 503 after which no order needs to be looked for, or that the gateway says, which knows no keys.
+NOTHING_DONE = (NOT_ACCEPTED, "Too many requests are waiting", "The service is not available")
 EARLY_SECONDS = 0.5
 AWAY = {408, 425, 429, 502, 503, 504}
 
@@ -25,9 +27,11 @@ class Client:
     async def close(self) -> None:
         await self._http.aclose()
 
-    async def call(self, method: str, path: str, body: Any = None, key: str | None = None) -> Answer | None:
-        """None when the outcome is unknown: no answer, or one that says that something is away."""
-        headers = {"content-type": "application/json"} | ({"idempotency-key": key} if key else {})
+    async def call(
+        self, method: str, path: str, body: Any = None, key: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> Answer | None:
+        """None when the outcome is unknown: no answer at all."""
+        headers = {"content-type": "application/json"} | ({"idempotency-key": key} if key else {}) | dict(headers or {})
         content = orjson.dumps(body) if body is not None else None
         name = f"{method} {path.strip('0123456789')}"
         with self.ledger.request():
@@ -55,14 +59,14 @@ class Client:
         if placement.expected_total is not None:
             body |= {"expected_total": placement.expected_total}
         placement.sent += 1
-        asked_at = time.monotonic()
-        answer = await self.call("POST", f"{API}/orders", body, placement.key)
-        products = frozenset(product for product, _ in placement.lines)
-        self.ledger.waits.append(Wait(products, asked_at, time.monotonic() - asked_at))
+        with self.ledger.wait(frozenset(product for product, _ in placement.lines)) as wait:
+            answer = await self.call("POST", f"{API}/orders", body, placement.key)
+            wait.refused = answer is None or answer.status in AWAY
         if answer is None or answer.status in AWAY:
             placement.unknown += 1
             placement.not_accepted += answer is not None and _detail(answer).startswith(NOT_ACCEPTED)
             self.ledger.named(placement, _order_id(answer) if answer else None)
+            self._is_told_its_key(placement, answer)
             return False
         if answer.status in {201, 400} or (answer.status == 409 and placement.expected_total is not None):
             self.ledger.answered(placement, answer, _order_id(answer))
@@ -70,6 +74,13 @@ class Client:
         elif answer.status < 500:
             self.ledger.violation(f"placing {placement.lines} was answered {answer.status}: {answer.body[:200]!r}")
         return True
+
+    def _is_told_its_key(self, placement: Placement, answer: Answer | None) -> None:
+        """Ordering names the key whenever the order may exist; who sent none could not find it otherwise."""
+        if answer is None or answer.status != 503 or _detail(answer).startswith(NOTHING_DONE):
+            return
+        if orjson.loads(answer.body).get("idempotency_key") != placement.key:
+            self.ledger.violation(f"key {placement.key} was answered 503 without it: {answer.body[:200]!r}")
 
     def _compare_total(self, placement: Placement, answer: Answer) -> None:
         """In cents: floats of two places are exact as text, not in sums."""
@@ -104,7 +115,7 @@ class Client:
 
     async def cancel(self, order_id: int, *, early: bool = False) -> None:
         """`early`: the order was acknowledged a moment ago, so its step has hardly begun."""
-        asked_at = time.monotonic()
+        asked_at, calm = time.monotonic(), self.ledger.calm
         answer = await self.call("POST", f"{API}/orders/{order_id}/cancel")
         if answer is None or answer.status in AWAY:
             return
@@ -112,7 +123,7 @@ class Client:
         if answer.status in {200, 202}:
             self.ledger.saw(order_id, orjson.loads(answer.body)["state"], asked_at)
             if early and time.monotonic() - asked_at < EARLY_SECONDS:
-                self.ledger.early_cancels.add(order_id)
+                self.ledger.early_cancels[order_id] = calm and self.ledger.calm
         elif answer.status == 409:
             self.ledger.too_late[order_id] = orjson.loads(answer.body).get("state", "")
         else:
@@ -138,6 +149,22 @@ class Client:
         answer = await self.call("PUT", f"{API}/products/{product_id}", body)
         if answer is not None and answer.status not in AWAY | {200}:
             self.ledger.violation(f"a PUT of product {product_id} was answered {answer.status}")
+
+    async def discontinue(self, name: str) -> None:
+        """A product comes, is changed by somebody who looked too long ago, and goes."""
+        product_id = await self.create_product(name, 5)
+        path = f"{API}/products/{product_id}"
+        body = {"name": name, "price": 1, "stock": 6}
+        stale = await self.call("PUT", path, body, headers={"if-match": '"999"'})
+        if stale is not None and stale.status not in AWAY | {412}:
+            self.ledger.violation(f"a PUT of a version that never was, of product {product_id}: {stale.status}")
+        gone = await self.call("DELETE", path)
+        if gone is None or gone.status in AWAY:
+            return
+        after = await self.call("GET", path)
+        if gone.status != 200 or (after is not None and after.status not in AWAY | {404}):
+            self.ledger.violation(f"product {product_id} was deleted with {gone.status}, then read with {after}")
+        self.ledger.discontinued += 1
 
     async def products(self, ids: Sequence[int]) -> None:
         for product_id in ids:

@@ -15,6 +15,8 @@ from fulfilment.fulfilments import Fulfilment
 from fulfilment.settings import Settings
 from fulfilment.step import Commit, Step
 
+AFTER_ITS_EFFECT = "after the effect, until redriven"
+
 
 class Clumsy(Exception):
     """An injected failure."""
@@ -43,7 +45,7 @@ def clumsy(seconds: float, effects: Path) -> Step:
         _happen(effects, fulfilment.order_id)
         await asyncio.sleep(seconds / 10)
         if fails_after_its_effect(fulfilment.order_id) and fulfilment.revision == 1:
-            raise Clumsy("after the effect, until redriven")
+            raise Clumsy(AFTER_ITS_EFFECT)
 
     return process
 

@@ -55,13 +55,14 @@ class Placement:
         return any(answer.status in {400, 409} for answer in self.answers)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Wait:
-    """How long a client waited for the answer to a placement, in seconds, and from when on, by this process's own clock."""
+    """A client's wait for the answer to a placement, from when until when in seconds of this process's own clock."""
 
     product_ids: frozenset[int]
     since: float
-    seconds: float
+    until: float | None = None  # None: it waits still
+    refused: bool = False  # no answer, or one that says that something is away
 
 
 @dataclass
@@ -81,14 +82,17 @@ class Ledger:
     seen: dict[int, tuple[str, float]] = field(default_factory=dict)
     cancels: Counter[int] = field(default_factory=Counter)
     redriven: set[int] = field(default_factory=set)
-    forced: set[int] = field(default_factory=set)
-    early_cancels: set[int] = field(default_factory=set)
+    forced: set[int] = field(default_factory=set)  # cancelled by force, as the answer said
+    perhaps_forced: set[int] = field(default_factory=set)  # those, and those whose answer got lost
+    early_cancels: dict[int, bool] = field(default_factory=dict)  # whether nothing was broken when it was asked for
+    discontinued: int = 0
     too_late: dict[int, str] = field(default_factory=dict)
     waits: list[Wait] = field(default_factory=list)
     statuses: Counter[str] = field(default_factory=Counter)
     violations: list[str] = field(default_factory=list)
     errors: list[tuple[float, str]] = field(default_factory=list)
     in_flight: int = 0
+    calm: bool = False  # nothing is broken at this moment
 
     @contextmanager
     def request(self) -> Iterator[None]:
@@ -104,6 +108,15 @@ class Ledger:
     def violated(self, sentences: list[str]) -> None:
         """Those not known yet: what is broken for long is seen every second."""
         self.violations += [sentence for sentence in sentences if sentence not in self.violations]
+
+    @contextmanager
+    def wait(self, product_ids: frozenset[int]) -> Iterator[Wait]:
+        wait = Wait(product_ids, time.monotonic())
+        self.waits.append(wait)
+        try:
+            yield wait
+        finally:
+            wait.until = time.monotonic()
 
     def error(self, what: str) -> None:
         """A client got no answer, or one that says that something is away."""

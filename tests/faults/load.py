@@ -155,6 +155,8 @@ class Load:
     async def _keep_stock(self) -> None:
         await self._pause(1.0)
         await self.client.reprice(self.repriced, self._random.choice(PRICES), STOCKS[0])
+        if self._random.random() < 0.1:
+            await self.client.discontinue(f"short-lived {self._random.getrandbits(64)}")
         product, delta = self._random.choice(self.products[-2:]), self._random.choice([5, 10, 20, 40, -3])
         reason = f"count {self._random.getrandbits(64)}"
         adjustment = Adjustment(product, delta, reason)
@@ -181,19 +183,27 @@ class Load:
             on_sale = order["product_id"] in self.ledger.flash_sales
             chance = self._random.random()
             if not on_sale and chance < 0.2 and fails_after_its_effect(order["id"]):
-                self.ledger.forced.add(order["id"])
-                await self._operator_asks(order["id"], "cancel?force=true")
+                await self._cancel_by_force(order["id"])
             elif not on_sale and chance < 0.5:
                 await self.client.cancel(order["id"])
-            elif await self._operator_asks(order["id"], "redrive"):
+            elif await self._operator_asks(order["id"], "redrive") == 200:
                 self.ledger.redriven.add(order["id"])
 
-    async def _operator_asks(self, order_id: int, what: str) -> bool:
-        """Whether it was done."""
+    async def _cancel_by_force(self, order_id: int) -> None:
+        """Refused, it must have had no effect; unanswered, it may have had one."""
+        self.ledger.perhaps_forced.add(order_id)
+        status = await self._operator_asks(order_id, "cancel?force=true")
+        if status == 200:
+            self.ledger.forced.add(order_id)
+        elif status == 409:
+            self.ledger.perhaps_forced.discard(order_id)
+
+    async def _operator_asks(self, order_id: int, what: str) -> int | None:
+        """The status of the answer, None when there is none."""
         try:
             response = await self._operator.post(f"/private/orders/{order_id}/{what}")
         except httpx.TransportError:
-            return False
+            return None
         if response.status_code not in {200, 409, 503}:
             self.ledger.violation(f"{what} of order {order_id} was answered {response.status_code}")
-        return response.status_code == 200
+        return response.status_code

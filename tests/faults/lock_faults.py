@@ -1,4 +1,4 @@
-"""Forcing MySQL's ways to refuse, from a connection outside the system: 1205, 1213, and 1040."""
+"""Forcing MySQL's ways to refuse, from a connection outside the system: 1205, 1213, and 1040; and asking who holds what."""
 
 import time
 from collections.abc import Sequence
@@ -55,3 +55,14 @@ def use_up_connections(mysql: MySQL, seconds: float) -> None:
             time.sleep(seconds)
         finally:
             cursor.execute(f"SET GLOBAL max_connections = {usual}")
+
+
+def locked_products(mysql: MySQL) -> int:
+    """How many rows of products somebody has locked at this moment."""
+    with mysql.admin() as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT COUNT(*) FROM catalog.products")
+        [(all_,)] = cursor.fetchall()
+        cursor.execute("BEGIN")
+        free = cursor.execute("SELECT id FROM catalog.products FOR UPDATE SKIP LOCKED")
+        connection.rollback()
+        return int(all_) - free

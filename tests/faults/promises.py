@@ -1,5 +1,6 @@
 """What clients were told, against what became of it: each a function that gives the sentences of what was not kept."""
 
+import time
 from collections import Counter
 from collections.abc import Iterable
 
@@ -88,28 +89,42 @@ def redriven_orders_did_not_stay_failed(now: Snapshot, ledger: Ledger) -> list[s
 
 
 def early_cancels_came_in_time(now: Snapshot, ledger: Ledger) -> list[str]:
-    """Those asked for just after the order was placed. A storm may hold one up until the step is over, but not most of them."""
-    asked = [now.orders[id_] for id_ in ledger.early_cancels if id_ in now.orders]
-    late = [order for order in asked if order.state not in {"cancelled", "releasing", "cancelling"}]
-    if len(late) * 2 <= len(asked):
-        return []
-    return [f"{len(late)} of {len(asked)} orders were not cancelled, though that was asked for at once"]
+    """Those asked for just after the order was placed: all of them while nothing was broken, most of them in a storm."""
+    found = []
+    for when, calm, most_late in (("while nothing was broken", True, 0.0), ("in storms", False, 0.5)):
+        asked = [now.orders[id_] for id_, was in ledger.early_cancels.items() if was is calm and id_ in now.orders]
+        late = [order.id for order in asked if order.state not in {"cancelled", "releasing", "cancelling"}]
+        if len(late) > most_late * len(asked):
+            found.append(
+                f"{len(late)} of {len(asked)} early cancels {when} came to nothing, as that of order {late[0]}"
+            )
+    return found
+
+
+def forced_cancels_were_cancelled(now: Snapshot, ledger: Ledger) -> list[str]:
+    return [
+        f"order {id_} was cancelled by force and is {now.orders[id_].state}"
+        for id_ in ledger.forced
+        if id_ in now.orders and now.orders[id_].state != "cancelled"
+    ]
 
 
 def too_late_was_true(now: Snapshot, ledger: Ledger) -> list[str]:
+    """A 409 gives the state that stands in the way. Nothing ever leaves that one, or else it was no reason for good."""
     return [
         f"order {id_} could not be cancelled because it was {said}, and is {now.orders[id_].state}"
         for id_, said in ledger.too_late.items()
-        if said in {"fulfilled", "rejected"} and id_ in now.orders and now.orders[id_].state != said
+        if id_ in now.orders and not (said in {"fulfilled", "rejected"} and now.orders[id_].state == said)
     ]
 
 
 def held_up(waits: Iterable[Wait], since: float, until: float, product_ids: Iterable[int]) -> list[str]:
-    """Who wanted only other products than those locked meanwhile, and waited for them all the same."""
+    """Who wanted only other products than those locked meanwhile, and waited for them or was refused all the same."""
     locked = set(product_ids)
-    longest = max(
-        (wait.seconds for wait in waits if since <= wait.since <= until and not wait.product_ids & locked), default=0.0
-    )
-    if longest <= HELD_UP_SECONDS:
-        return []
-    return [f"while products {sorted(locked)} were locked a client of others waited {longest:.1f} s"]
+    now = time.monotonic()
+    others = [wait for wait in waits if since <= wait.since <= until and not wait.product_ids & locked]
+    longest = max((((wait.until or now) - wait.since) for wait in others), default=0.0)
+    refused = sum(wait.refused for wait in others)
+    named = f"while products {sorted(locked)} were locked"
+    found = [f"{named} a client of others waited {longest:.1f} s"] if longest > HELD_UP_SECONDS else []
+    return found + ([f"{named} {refused} clients of others were refused"] if refused else [])

@@ -6,8 +6,10 @@ exchange counts as met when it was really refused, held back, lost or delayed.
 
 import asyncio
 import contextlib
+import random
 import socket
 import struct
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -48,11 +50,14 @@ class _Exchange:
 
 
 class Link:
-    """Clients connect to `port` and reach `target`. `met` counts what cuts have met since the link was made."""
+    """Clients connect to `port` and reach one of `targets`, the next when one refuses.
 
-    def __init__(self, name: str, target: int) -> None:
+    `met` counts what cuts have met since the link was made.
+    """
+
+    def __init__(self, name: str, *targets: int) -> None:
         self.name = name
-        self.target = target
+        self.targets: Sequence[int] = targets
         self.port = 0
         self.met = 0
         self._cut: Cut | None = None
@@ -63,6 +68,9 @@ class Link:
         self._tasks: set[asyncio.Task[None]] = set()
         self._whole = asyncio.Event()
         self._whole.set()
+        self._at_commit: Callable[[], None] | None = None
+        self._commits_pass = asyncio.Event()
+        self._commits_pass.set()
 
     @property
     def is_mysql(self) -> bool:
@@ -87,8 +95,31 @@ class Link:
             self.met += len(self._exchanges)
             self._reset_all()
 
+    async def hold_next_commit(self, within: float, then: Callable[[], None]) -> bool:
+        """Keep the next COMMIT from MySQL, call `then` that moment, and keep it until healed. False if none came by."""
+        held = asyncio.Event()
+        self._commits_pass.clear()
+
+        def hold() -> None:
+            then()
+            held.set()
+
+        self._at_commit = hold
+        try:
+            async with asyncio.timeout(within):
+                await held.wait()
+        except TimeoutError:
+            self._let_commits_pass()
+            return False
+        return True
+
+    def _let_commits_pass(self) -> None:
+        self._at_commit = None
+        self._commits_pass.set()
+
     async def heal(self) -> None:
         self._cut = None
+        self._let_commits_pass()
         self._whole.set()
         if self._server is None:
             await self.open()
@@ -119,11 +150,11 @@ class Link:
 
     async def _accepted(self, from_client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         await self._whole.wait()
-        try:
-            from_server, to_server = await asyncio.open_connection(HOST, self.target)
-        except OSError:
+        reached = await self._reach()
+        if reached is None:
             to_client.transport.abort()
             return
+        from_server, to_server = reached
         exchange = _Exchange(to_client, to_server)
         self._exchanges.add(exchange)
         pumps = [
@@ -140,11 +171,21 @@ class Link:
         await asyncio.gather(*pumps, return_exceptions=True)
         self._tasks.difference_update(pumps)
 
+    async def _reach(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+        for target in random.sample(self.targets, len(self.targets)):
+            with contextlib.suppress(OSError):
+                return await asyncio.open_connection(HOST, target)
+        return None
+
     async def _requests(self, exchange: _Exchange, reader: asyncio.StreamReader) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(CHUNK):
                 commit = self.is_mysql and exchange.commands.has_commit(data)
                 await self._pass()
+                if commit and self._at_commit is not None:
+                    at_commit, self._at_commit = self._at_commit, None
+                    at_commit()
+                    await self._commits_pass.wait()
                 if commit and self._strikes(Cut.COMMIT_LOST):
                     exchange.reset()
                     return

@@ -47,10 +47,15 @@ def limit_memory(port: int, size: int) -> None:
         client.config_set("maxmemory", size)
 
 
+def log_of_writes(directory: Path) -> Path:
+    """The append-only file that grows."""
+    return max((directory / "appendonlydir").glob("*.incr.aof"), key=lambda path: path.stat().st_mtime)
+
+
 def cut_last_second(directory: Path) -> int:
     """Of a Redis that is down. `appendfsync everysec` may lose one to two seconds; returns how many bytes went."""
     since = math.floor(time.time()) - 1
-    file = max((directory / "appendonlydir").glob("*.incr.aof"), key=lambda path: path.stat().st_mtime)
+    file = log_of_writes(directory)
     content = file.read_bytes()
     keep = next((found.start() for found in TIMESTAMP.finditer(content) if int(found[1]) >= since), len(content))
     with file.open("r+b") as opened:

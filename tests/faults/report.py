@@ -33,6 +33,8 @@ class Demands:
     cuts: int
     cancels: int  # in time
     refusals: int
+    early_cancels: int  # asked for while nothing was broken
+    forced_cancels: int
     redrives: int
     looks: int
     crash_points: float  # as a share of all; with all of them each kind of fault must have met something too
@@ -40,7 +42,8 @@ class Demands:
     def __str__(self) -> str:
         return (
             f"{self.acknowledged} acknowledged orders, {self.unknown} unknown outcomes, {self.kills} kills, {self.cuts} cuts, "
-            f"{self.cancels} cancels in time, {self.refusals} refusals, {self.redrives} redrives, "
+            f"{self.cancels} cancels in time, {self.early_cancels} of them asked for at once while nothing was broken, "
+            f"{self.forced_cancels} by force, {self.refusals} refusals, {self.redrives} redrives, "
             f"{self.looks} looks at all books and {self.crash_points:.0%} of the crash points"
         )
 
@@ -62,6 +65,7 @@ class Report:
     def missing(self) -> list[str]:
         """Why the run proves nothing, if it doesn't."""
         states = Counter(state for state, _ in self.ledger.seen.values())
+        early = sum(self.ledger.early_cancels.values())
         cuts = sum(count for name, count in self.storms.delivered.items() if name.startswith("cut"))
         asked = [
             ("acknowledged orders", len(self.ledger.acknowledged), self.demands.acknowledged),
@@ -69,6 +73,8 @@ class Report:
             ("kills", self.kills, self.demands.kills),
             ("cuts", cuts, self.demands.cuts),
             ("cancels in time", states["cancelled"], self.demands.cancels),
+            ("cancels asked for at once while nothing was broken", early, self.demands.early_cancels),
+            ("cancels by force", len(self.ledger.forced), self.demands.forced_cancels),
             ("refusals", len(self.ledger.refused), self.demands.refusals),
             ("looks at all books", self.looks, self.demands.looks),
             ("redrives", len(self.ledger.redriven), self.demands.redrives),
@@ -121,6 +127,8 @@ class Report:
             ("seen fulfilled / cancelled", f"{states['fulfilled']} / {states['cancelled']}"),
             ("redriven / cancelled by force", f"{len(ledger.redriven)} / {len(ledger.forced)}"),
             ("told that it was not accepted", sum(one.not_accepted for one in ledger.placements.values())),
+            ("asked for at once while nothing was broken / in storms", self._early()),
+            ("products discontinued", ledger.discontinued),
             ("looks at all books", self.looks),
             ("violations", len(ledger.violations)),
             ("storms", len(self.recoveries)),
@@ -128,6 +136,10 @@ class Report:
         ):
             table.add_row(what, str(count))
         return table
+
+    def _early(self) -> str:
+        calm = sum(self.ledger.early_cancels.values())
+        return f"{calm} / {len(self.ledger.early_cancels) - calm}"
 
     def _recovery(self) -> str:
         if not self.recoveries:

@@ -16,11 +16,13 @@ from faults.load import Load
 from faults.report import SETTLED_WITHIN, Demands, Report
 from faults.snapshot import Snapshot
 from faults.storms import Storms
-from faults.whole_system import CHECKER, WholeSystem, running
+from faults.whole_system import CHECKER, Addresses, WholeSystem, running
 
 GIVE_UP_SECONDS = 60.0
 LAST_STORM_NEEDS = 20.0
 LOOK_SECONDS = 1.0
+CALM_SECONDS = 1.0  # between two storms: what is asked for then must go as if there were none
+LEFT_ALONE_SECONDS = 2.0  # after that, for what was asked for to be done
 
 
 @dataclass
@@ -30,10 +32,11 @@ class Run:
     demands: Demands
     console: Console
     fail_fast: bool = False
+    addresses: Addresses = Addresses.SHARED
 
     async def go(self, directory: Path) -> Report:
         self._directory = directory
-        async with running(directory) as system:
+        async with running(directory, self.addresses) as system:
             lock_faults.prepare(system.mysql)
             load = Load(system.url, system.private_url, f"load {self.seed}")
             try:
@@ -69,16 +72,19 @@ class Run:
         while True:
             began = time.monotonic()
             try:
-                effects = _effects(system.effects)
-                now = await asyncio.to_thread(_snapshot, system)
+                await self._look(report, system)
             except (pymysql.Error, OSError):
                 await asyncio.sleep(LOOK_SECONDS)
                 continue
-            report.looks += 1
-            found = checker.at_any_moment(now) + checker.nothing_shipped_is_cancelled(now, report.ledger, effects)
-            report.ledger.violated(found)
             took = time.monotonic() - began
             await asyncio.sleep(max(LOOK_SECONDS - took, took))  # never more than half of a core
+
+    async def _look(self, report: Report, system: WholeSystem) -> None:
+        effects = _effects(system.effects)  # first: what had happened before the books were read
+        now = await asyncio.to_thread(_snapshot, system)
+        report.looks += 1
+        found = checker.at_any_moment(now) + checker.nothing_shipped_is_cancelled(now, report.ledger, effects)
+        report.ledger.violated(found)
 
     def _has_failed(self, report: Report) -> bool:
         return self.fail_fast and bool(report.ledger.violations)
@@ -95,6 +101,11 @@ class Run:
         before = len(ledger.violations)
         await storms.deliver(storm)
         took = await self._settle(report, system, f"after storm {number}")
+        await self._look(report, system)
+        ledger.calm = True
+        await asyncio.sleep(CALM_SECONDS)
+        ledger.calm = False
+        await asyncio.sleep(LEFT_ALONE_SECONDS)
         self.console.print(
             f"storm {number:2}: {len(storm.faults)} faults, settled in {took:4.1f} s, "
             f"{len(ledger.acknowledged)} acknowledged, {len(ledger.unknown)} unknown, "

@@ -14,6 +14,9 @@ STORM_SECONDS = 12.0
 TURNS = ("crashes", "chance", "crashes", "chance", "calm")
 CRASHING = ("catalog-api", "ordering-api", "ordering-worker", "fulfilment-worker", "fulfilment-worker")
 LEASE_SECONDS = 10
+AWAY_SECONDS = 60.0
+AWAY_STORM = 11  # a long one, so it comes once in ten minutes
+JUMPS = (-7200, -3600, -61, 61, 3600, 7200)  # longer than anything is set ahead, or a minute
 
 
 class Kind(StrEnum):
@@ -30,6 +33,11 @@ class Kind(StrEnum):
     ROW_HELD = "a product's row held"
     REDIS_FULL = "Redis out of memory"
     CONNECTIONS_USED_UP = "connections used up"
+    DISK_FULL = "Redis's disk full"
+    ROW_HELD_BY_FROZEN = "a row held by a frozen process"
+    CLOCK_OF_MYSQL = "the database's clock jumps"
+    CLOCK_OF_PROCESS = "a process's clock jumps"
+    MYSQL_AWAY = "MySQL away for a minute"
 
 
 @dataclass(frozen=True)
@@ -95,6 +103,10 @@ def storm(seed: int, number: int, processes: Sequence[str], links: Sequence[str]
         faults = _by_chance(dice, [name for name in processes if name not in crashing], links)
     later = random.Random(f"{seed}/{number}/servers")  # dice of their own: the faults above stay those of older runs
     faults += _of_servers(later)
+    latest = random.Random(f"{seed}/{number}/clocks")
+    faults += _of_clocks(latest, processes)
+    if number % 20 == AWAY_STORM:
+        faults.append(Fault(_at(latest), Kind.MYSQL_AWAY, seconds=AWAY_SECONDS))
     return Storm(number, sorted(faults, key=lambda fault: fault.at), crashing)
 
 
@@ -107,6 +119,20 @@ def _of_servers(dice: random.Random) -> list[Fault]:
     ]
     full = [kind for kind in (Kind.REDIS_FULL, Kind.CONNECTIONS_USED_UP) if dice.random() < 0.4]
     return faults + [Fault(_at(dice), kind, seconds=dice.uniform(1.0, 4.0)) for kind in full]
+
+
+def _of_clocks(dice: random.Random, processes: Sequence[str]) -> list[Fault]:
+    """Time stands still for one that holds a row, jumps for others; and a disk is full."""
+    catalog = [name for name in processes if name.startswith("catalog-api")]
+    faults = [
+        Fault(_at(dice), Kind.DISK_FULL, seconds=dice.uniform(1.0, 4.0)),
+        Fault(_at(dice), Kind.ROW_HELD_BY_FROZEN, dice.choice(catalog), dice.uniform(3.0, 6.0)),
+        Fault(_at(dice), Kind.CLOCK_OF_MYSQL, seconds=dice.uniform(1.0, 6.0), seed=dice.getrandbits(32)),
+        Fault(
+            _at(dice), Kind.CLOCK_OF_PROCESS, dice.choice(processes), dice.uniform(1.0, 6.0), seed=dice.getrandbits(32)
+        ),
+    ]
+    return [fault for fault in faults if dice.random() < 0.4]
 
 
 def _by_chance(dice: random.Random, processes: Sequence[str], links: Sequence[str]) -> list[Fault]:

@@ -74,13 +74,15 @@ def run_tests(tests: tuple[str, ...], tree: Path) -> "subprocess.CompletedProces
 
 
 def run_faults(minutes: str, tree: Path) -> "subprocess.CompletedProcess[str]":
-    return _in_the_copy(["faults", "--minutes", minutes, "--fail-fast", "--seed", SEED], tree)
+    with tempfile.TemporaryDirectory(prefix="by-faults-") as logs:  # a run that fails leaves its own behind
+        arguments = ["--minutes", minutes, "--fail-fast", "--seed", SEED]
+        return _in_the_copy(["faults", *arguments], tree, TMPDIR=logs)
 
 
-def _in_the_copy(module: list[str], tree: Path) -> "subprocess.CompletedProcess[str]":
+def _in_the_copy(module: list[str], tree: Path, **variables: str) -> "subprocess.CompletedProcess[str]":
     """The paths must lead into the copy, not into the tree that this process came from."""
     paths = os.pathsep.join(str(tree / folder) for folder in ("libs", "services", "infra", "tests"))
-    environment = os.environ | {"PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = os.environ | {"PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"} | variables
     command = [sys.executable, "-m", *module]
     return subprocess.run(command, cwd=tree, env=environment, check=False, capture_output=True, text=True)
 
@@ -130,6 +132,11 @@ def main() -> int:
         tree = Path(directory)
         copy_tree(tree)
         if by_faults:
+            longest = max((bug.minutes for bug in bugs if bug.minutes), key=float)
+            clean = run_faults(longest, tree)
+            if clean.returncode == Verdict.FAILED:
+                console.print(clean.stdout[-3000:], "The fault run fails without a bug in it.", markup=False)
+                return 1
             verdicts = {bug: judge_by_faults(bug, tree) for bug in track(bugs, "Seeded bugs", console=console)}
             console.print(_table(verdicts))
             return 0 if bugs and all(caught for caught, _ in verdicts.values()) else 1

@@ -73,7 +73,7 @@ UNSETTLED = """
 """
 OWNERLESS = """
     SELECT COUNT(*) AS n FROM fulfilment.fulfilments WHERE state IN ('processing', 'committing') AND owner NOT IN
-    (SELECT id FROM fulfilment.workers WHERE beat_at > NOW(6) - INTERVAL 10 SECOND)
+    (SELECT id FROM fulfilment.workers WHERE beat_at BETWEEN NOW(6) - INTERVAL 10 SECOND AND NOW(6) + INTERVAL 10 SECOND)
 """
 
 

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import pymysql
 
 from chassis.dead_letters import unpack
+from faults.clumsy_worker import AFTER_ITS_EFFECT
 from faults.redis_faults import is_poison
 
 Cursor = pymysql.cursors.DictCursor
@@ -65,7 +66,9 @@ class Snapshot:
     fulfilments: dict[int, str]
     completions: Counter[int]
     letters: dict[tuple[str, str], bool]  # by stream and entry: is it the bytes of a poison?
-    tries: Counter[int] = field(default_factory=Counter)  # that began and did not fulfil, by order
+    repeats: Counter[int] = field(
+        default_factory=Counter
+    )  # tries before the last that may have had their effect, by order
 
 
 def take(connection: Connection) -> Snapshot:
@@ -95,7 +98,7 @@ def _read(connection: Connection) -> Snapshot:
             for row in rows(connection, "SELECT order_id, state FROM fulfilment.fulfilments")
         },
         completions=Counter({row["order_id"]: row["n"] for row in rows(connection, COMPLETIONS)}),
-        tries=Counter({row["order_id"]: row["n"] for row in rows(connection, TRIES)}),
+        repeats=Counter({row["order_id"]: row["n"] for row in rows(connection, REPEATS)}),
         letters={
             (row["stream"], row["entry_id"]): is_poison(unpack(row["fields"])) for row in rows(connection, LETTERS)
         },
@@ -104,7 +107,10 @@ def _read(connection: Connection) -> Snapshot:
 
 MOVEMENTS = "SELECT product_id, kind, delta, stock, order_id, reason FROM catalog.stock_movements ORDER BY id"
 COMPLETIONS = "SELECT order_id, COUNT(*) AS n FROM ordering.order_steps WHERE step = 'fulfilled' GROUP BY order_id"
-TRIES = "SELECT order_id, COUNT(*) AS n FROM fulfilment.past_tries GROUP BY order_id"
+REPEATS = f"""
+    SELECT order_id, COUNT(*) AS n FROM fulfilment.past_tries
+    WHERE result = 'lost' OR reason LIKE '%{AFTER_ITS_EFFECT}%' GROUP BY order_id
+"""
 LETTERS = """
     SELECT stream, entry_id, fields FROM ordering.dead_letters
     UNION ALL SELECT stream, entry_id, fields FROM fulfilment.dead_letters

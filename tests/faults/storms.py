@@ -16,10 +16,11 @@ from faults.children import Child
 from faults.crash_points import Campaign
 from faults.keeper import Death
 from faults.load import Load
-from faults.schedule import LEASE_SECONDS, STORM_SECONDS, Fault, Kind, Storm
+from faults.schedule import JUMPS, LEASE_SECONDS, STORM_SECONDS, Fault, Kind, Storm
 from faults.whole_system import WholeSystem
 
 AIM_SECONDS = 2.0  # how long a fault waits for something to meet; the fulfilment api is seldom asked
+CLOCK_SECONDS = 1.5  # a process looks at its clock once a second
 LINGER_SECONDS = 4.0  # how long a cut stays beyond its time until it has met something
 DELAY_SECONDS = 0.7
 DRAINED_WITHIN = 15.0
@@ -68,6 +69,7 @@ class Storms:
         for child in self.system.keeper.children.values():
             child.held_down = False
             child.thaw()
+            child.empty_disk()
         while not await asyncio.to_thread(self._servers_answer) or not all(
             child.runs for child in self.system.keeper.children.values()
         ):
@@ -176,9 +178,10 @@ class Storms:
         since = time.monotonic()
         await asyncio.to_thread(lock_faults.hold, self.system.mysql, [held], fault.seconds)
         until = time.monotonic()
-        for sentence in promises.held_up(self.load.ledger.waits, since, until, [held]):
+        waits = self.load.ledger.waits
+        for sentence in promises.held_up(waits, since, until, [held]):
             self.load.ledger.violation(sentence)
-        return any(wait.since + wait.seconds > since and held in wait.product_ids for wait in self.load.ledger.waits)
+        return any(held in wait.product_ids and (wait.until is None or wait.until > since) for wait in waits)
 
     async def _redis_full(self, fault: Fault) -> bool:
         """Until the storm is over at the latest. An event that Redis refuses stays in the outbox."""
@@ -189,6 +192,54 @@ class Storms:
         finally:
             await asyncio.to_thread(redis_faults.limit_memory, self.system.redis.port, 0)
         return self._log_count("used memory > 'maxmemory'") > before
+
+    async def _disk_full(self, fault: Fault) -> bool:
+        """Redis says so to whoever wants to write."""
+        child = self.system.keeper.children["redis"]
+        before = self._log_count("MISCONF")
+        child.fill_disk(redis_faults.log_of_writes(self.system.redis.directory))
+        await asyncio.sleep(fault.seconds)
+        child.empty_disk()
+        return self._log_count("MISCONF") > before
+
+    async def _row_held_by_frozen(self, fault: Fault) -> bool:
+        """A process stands still in the middle of a transaction, whose COMMIT is on its way."""
+        child = self.system.keeper.children[fault.target]
+        link = self.system.links[f"{child.name} to mysql"]
+        ends_at = time.monotonic() + AIM_SECONDS
+        while (left := ends_at - time.monotonic()) > 0 and await link.hold_next_commit(left, child.freeze):
+            try:
+                if await asyncio.to_thread(lock_faults.locked_products, self.system.mysql):
+                    await asyncio.sleep(fault.seconds)
+                    return True
+            finally:
+                child.thaw()
+                await link.heal()
+        return False
+
+    async def _clock_of_mysql(self, fault: Fault) -> bool:
+        return await self._jump(self.system.keeper.children["mysql"], fault)
+
+    async def _clock_of_process(self, fault: Fault) -> bool:
+        return await self._jump(self.system.keeper.children[fault.target], fault)
+
+    async def _jump(self, child: Child, fault: Fault) -> bool:
+        """There and back again: a clock that was set forward by mistake is set back, and the other way round."""
+        assert child.clock is not None
+        child.clock.set(random.Random(fault.seed).choice(JUMPS))
+        await asyncio.sleep(CLOCK_SECONDS + fault.seconds)
+        child.clock.set(0)
+        await asyncio.sleep(CLOCK_SECONDS)
+        return child.runs
+
+    async def _mysql_away(self, fault: Fault) -> bool:
+        child = self.system.keeper.children["mysql"]
+        met = await self._aim(child)
+        child.held_down = True
+        child.kill()
+        await asyncio.sleep(fault.seconds)
+        child.held_down = False
+        return met
 
     async def _connections_used_up(self, fault: Fault) -> bool:
         before = self._log_count("(1040")

@@ -21,6 +21,10 @@ def test_there_are_at_least_ten() -> None:
     assert len(BUGS) >= 10
 
 
+def test_the_fault_run_is_to_catch_at_least_six() -> None:
+    assert len([bug for bug in BUGS if bug.minutes]) >= 6
+
+
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
 def test_a_bug_still_applies(bug: Bug, tree: Path) -> None:
     assert apply(bug, tree, "--check")

@@ -3,15 +3,17 @@
 import asyncio
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 import httpx
 
 from chassis.migrations import upgrade
 from faults.children import Child, Family
+from faults.clocks import Clock
 from faults.keeper import Keeper
 from faults.proxy import HOST, Link
 from local.gateway_server import Gateway
@@ -25,6 +27,21 @@ STEP_SECONDS = 2.0
 READY_SECONDS = 60.0
 REDIS_OPTIONS = ("--aof-timestamp-enabled", "yes")  # where to cut a second off
 CHECKER = "checker"
+PYTHON = (sys.executable, "-m", "faults.under_faketime")
+# In compose each replica has an address of its own, and the gateway passes over one that doesn't answer.
+AS_IN_COMPOSE = "max_fails=1 fail_timeout=1s"
+
+
+class Addresses(StrEnum):
+    """Where the replicas of an api listen."""
+
+    SHARED = "shared"  # on one socket, as `./justw up` has it
+    OWN = "own"  # as compose has it
+
+    @property
+    def parameters(self) -> str:
+        """Of nginx, for each of them."""
+        return AS_IN_COMPOSE if self is Addresses.OWN else "max_fails=0"
 
 
 @dataclass(frozen=True)
@@ -35,6 +52,7 @@ class WholeSystem:
     redis: Redis
     keeper: Keeper
     links: dict[str, Link]
+    addresses: Addresses
 
     @property
     def url(self) -> str:
@@ -42,7 +60,9 @@ class WholeSystem:
 
     @property
     def private_url(self) -> str:
-        return f"http://{HOST}:{self.ports['ORDERING_PORT']}"
+        """Ordering's first replica, or all behind their one socket."""
+        own = self.addresses is Addresses.OWN
+        return f"http://{HOST}:{self.ports[_port_name('ordering', 0) if own else 'ORDERING_PORT']}"
 
     @property
     def effects(self) -> Path:
@@ -71,9 +91,9 @@ async def _is_healthy(client: httpx.AsyncClient, url: str) -> bool:
 
 
 @asynccontextmanager
-async def running(directory: Path) -> AsyncIterator[WholeSystem]:
+async def running(directory: Path, addresses: Addresses) -> AsyncIterator[WholeSystem]:
     with ExitStack() as life:
-        system = _assemble(directory, life)
+        system = _assemble(directory, life, addresses)
         for child in system.keeper.children.values():
             life.callback(child.end)
         for link in system.links.values():
@@ -93,43 +113,66 @@ async def running(directory: Path) -> AsyncIterator[WholeSystem]:
                 await link.close()
 
 
-def _assemble(directory: Path, life: ExitStack) -> WholeSystem:
+def _assemble(directory: Path, life: ExitStack, addresses: Addresses) -> WholeSystem:
     names = [*PORTS, *(f"worker {n}" for n in range(len(WORKERS) * REPLICAS))]
+    names += [_port_name(service, n) for service in SERVICES for n in range(REPLICAS)]
     ports = dict(zip(names, free_ports(len(names)), strict=True))
     mysql = MySQL(directory / "mysql", ports["MYSQL_PORT"])
     redis = Redis(directory / "redis", ports["REDIS_PORT"], REDIS_OPTIONS)
-    sockets = {service: _listening(life, ports[f"{service.upper()}_PORT"]) for service in SERVICES}
+    places = {service: _places(service, addresses, ports, life) for service in SERVICES}
     worker_ports = iter(ports[f"worker {n}"] for n in range(len(WORKERS) * REPLICAS))
-    apis = [_api(directory, service, n, sockets[service]) for service in SERVICES for n in range(REPLICAS)]
+    apis = [_api(directory, service, n, places[service][n]) for service in SERVICES for n in range(REPLICAS)]
     workers = [_worker(directory, service, n, next(worker_ports)) for service in WORKERS for n in range(REPLICAS)]
     servers = [Child(server.name, [], directory / f"{server.name}.log") for server in (mysql, redis)]
     gateway = Family("gateway", [], directory / "gateway.log")
-    links = _links([*apis, *workers], ports)
-    return WholeSystem(directory, ports, mysql, redis, Keeper([*servers, gateway, *apis, *workers]), links)
+    links = _links([*apis, *workers], ports, addresses)
+    children = [*servers, gateway, *apis, *workers]
+    for child in (servers[0], *apis, *workers):  # Redis doesn't start with libfaketime in it; nginx asks no clock
+        child.clock = Clock(directory / f"{child.name}.clock")
+    return WholeSystem(directory, ports, mysql, redis, Keeper(children), links, addresses)
+
+
+def _port_name(service: str, replica: int) -> str:
+    return f"{service} {replica}"
+
+
+def _places(
+    service: str, addresses: Addresses, ports: dict[str, int], life: ExitStack
+) -> Sequence[socket.socket | int]:
+    """For each replica the socket that it shares, or its own port."""
+    if addresses is Addresses.SHARED:
+        return [_listening(life, ports[f"{service.upper()}_PORT"])] * REPLICAS
+    return [ports[_port_name(service, n)] for n in range(REPLICAS)]
 
 
 def _listening(life: ExitStack, port: int) -> socket.socket:
     return life.enter_context(socket.create_server((HOST, port), backlog=2048))
 
 
-def _api(directory: Path, service: str, number: int, shared: socket.socket) -> Child:
+def _api(directory: Path, service: str, number: int, place: socket.socket | int) -> Child:
     name = f"{service}-api-{number}"
-    command = [sys.executable, "-m", service, "api", "--fd", "0"]
-    return Child(name, command, directory / f"{name}.log", stdin=shared)
+    command = [*PYTHON, service, "api"]
+    if isinstance(place, int):
+        return Child(name, [*command, "--port", str(place)], directory / f"{name}.log")
+    return Child(name, [*command, "--fd", "0"], directory / f"{name}.log", stdin=place)
 
 
 def _worker(directory: Path, service: str, number: int, port: int) -> Child:
     name = f"{service}-worker-{number}"
     program = ["faults.clumsy_worker"] if service == "fulfilment" else [service, "worker"]
-    return Child(name, [sys.executable, "-m", *program, "--port", str(port)], directory / f"{name}.log")
+    return Child(name, [*PYTHON, *program, "--port", str(port)], directory / f"{name}.log")
 
 
-def _links(processes: list[Child], ports: dict[str, int]) -> dict[str, Link]:
-    ways = [("gateway", service) for service in SERVICES]
+def _links(processes: list[Child], ports: dict[str, int], addresses: Addresses) -> dict[str, Link]:
+    """With addresses of their own the gateway reaches replicas straight: a link in between would hide a refusal from it."""
+    ways = [("gateway", service) for service in SERVICES if addresses is Addresses.SHARED]
     ways += [(process.name, "mysql") for process in processes]
     ways += [(process.name, "redis") for process in processes if not process.name.startswith("catalog")]
     ways += [(process.name, "catalog") for process in processes if process.name.startswith("ordering")]
-    links = [Link(f"{start} to {end}", ports[f"{end.upper()}_PORT"]) for start, end in ways]
+    ends = {end: [ports[f"{end.upper()}_PORT"]] for _, end in ways}
+    if addresses is Addresses.OWN:
+        ends["catalog"] = [ports[_port_name("catalog", n)] for n in range(REPLICAS)]
+    links = [Link(f"{start} to {end}", *ends[end]) for start, end in ways]
     return {link.name: link for link in links}
 
 
@@ -162,14 +205,24 @@ def _connect(system: WholeSystem) -> None:
     """Tell every process its own ways to the others."""
     for child in system.processes:
         child.environment = _environment(system, child)
-    upstreams = {service: [f"{HOST}:{system.links[f'gateway to {service}'].port}"] for service in SERVICES}
-    gateway = Gateway(system.directory / "gateway", system.ports["GATEWAY_PORT"], upstreams)
+    upstreams = {service: _upstream(system, service) for service in SERVICES}
+    gateway = Gateway(
+        system.directory / "gateway", system.ports["GATEWAY_PORT"], upstreams, system.addresses.parameters
+    )
     gateway.prepare()
     system.keeper.children["gateway"].command[:] = gateway.command()
 
 
+def _upstream(system: WholeSystem, service: str) -> list[str]:
+    if system.addresses is Addresses.SHARED:
+        return [f"{HOST}:{system.links[f'gateway to {service}'].port}"]
+    return [f"{HOST}:{system.ports[_port_name(service, n)]}" for n in range(REPLICAS)]
+
+
 def _environment(system: WholeSystem, child: Child) -> dict[str, str]:
     ports = dict(system.ports)
+    if system.addresses is Addresses.OWN:
+        ports["FULFILMENT_PORT"] = ports[_port_name("fulfilment", 0)]
     for end in ("mysql", "redis", "catalog"):
         if (link := system.links.get(f"{child.name} to {end}")) is not None:
             ports[f"{end.upper()}_PORT"] = link.port

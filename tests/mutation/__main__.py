@@ -6,6 +6,7 @@ Cosmic Ray makes the mutants, in a copy of the tree, one at a time. Each is kill
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -86,9 +87,25 @@ def _mutant(module: str, operator: str, result: dict[str, Any]) -> Mutant:
     return Mutant(module, operator.removeprefix("core/"), (before or [""])[0], (after or [""])[0], killed)
 
 
-def explained() -> set[tuple[str, str, str]]:
-    listed = tomllib.loads(Path(__file__).with_name("survivors.toml").read_text())
-    return {(one["module"], one["operator"], one["line"]) for one in listed.get("survivor", [])}
+@dataclass(frozen=True)
+class Known:
+    """Mutants that may live. Lines that match `harmless` have none that count; those `explained` count, one by one."""
+
+    harmless: re.Pattern[str]
+    explained: frozenset[tuple[str, str, str]]
+
+    @classmethod
+    def read(cls) -> "Known":
+        listed = tomllib.loads(Path(__file__).with_name("survivors.toml").read_text())
+        harmless = re.compile("|".join(f"(?:{one['line']})" for one in listed["harmless"]))
+        explained = ((one["module"], one["operator"], one["line"]) for one in listed["survivor"])
+        return cls(harmless, frozenset(explained))
+
+    def counts(self, mutant: Mutant) -> bool:
+        return mutant.killed or not self.harmless.search(mutant.line)
+
+    def explains(self, mutant: Mutant) -> bool:
+        return (mutant.module, mutant.operator, mutant.line) in self.explained
 
 
 def main() -> int:
@@ -96,15 +113,18 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="mutation-") as directory:
         copy_tree(Path(directory))
         found = {module: run(module, Path(directory)) for module in modules}
-    known = explained()
-    table = Table("module", "mutants", "killed")
+    known = Known.read()
+    table = Table("module", "mutants", "harmless", "killed")
+    everything = []
     for module, mutants in found.items():
-        table.add_row(module, str(len(mutants)), str(sum(mutant.killed for mutant in mutants)))
+        counting = [mutant for mutant in mutants if known.counts(mutant)]
+        killed = sum(mutant.killed for mutant in counting)
+        table.add_row(module, str(len(mutants)), str(len(mutants) - len(counting)), str(killed))
+        everything += counting
     console = Console(soft_wrap=True)
     console.print(table)
-    everything = [mutant for mutants in found.values() for mutant in mutants]
     alive = [mutant for mutant in everything if not mutant.killed]
-    unexplained = [mutant for mutant in alive if (mutant.module, mutant.operator, mutant.line) not in known]
+    unexplained = [mutant for mutant in alive if not known.explains(mutant)]
     for mutant in unexplained:
         console.print(f"{mutant.module}: {mutant.operator}\n  - {mutant.line}\n  + {mutant.changed}", markup=False)
     share = 1 - len(alive) / max(1, len(everything))

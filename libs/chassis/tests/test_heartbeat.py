@@ -12,6 +12,7 @@ from chassis import heartbeat
 from chassis.database import Database
 from chassis.heartbeat import Heartbeat, alive, forget_dead, require_alive, workers_table
 from chassis.problems import Unavailable
+from harness.clocks import set_back
 
 metadata = MetaData()
 workers = workers_table(metadata)
@@ -118,3 +119,16 @@ async def test_a_beat_under_way_does_not_outlive_the_goodbye(
 
     database.close()  # once all its threads are done
     assert database.transact(known) == []
+
+
+async def test_the_dead_do_not_live_on_because_the_database_clock_was_set_back(database: Database) -> None:
+    worker = Heartbeat(database, workers, "host")
+    await worker.beat()
+
+    def alive_an_hour_ago(connection: Connection) -> list[str]:
+        with set_back(connection, 3600):
+            before = list(alive(connection, workers))
+            heartbeat.record(connection, workers, worker.id, "host")
+            return before + list(alive(connection, workers))
+
+    assert database.transact(alive_an_hour_ago) == [worker.id], "only once it has beaten by the new clock"

@@ -17,6 +17,7 @@ from chassis.outbox import add, claim, outbox_table
 from chassis.problems import Unavailable
 from chassis.relay import Relay, Sent
 from contracts.streams import ORDERING, PAYLOAD_FIELD
+from harness.clocks import set_back
 from harness.schemas import Schema
 from harness.statements import statements
 from harness.streams import entries
@@ -233,3 +234,15 @@ def test_any_number_of_events_costs_as_many_statements_as_one(database: Database
 
     assert statements(database, announce, *many) == statements(database, announce, *one)
     assert statements(database, claim, outbox, 50) == statements(database, claim, outbox, 1)
+
+
+def test_a_claim_does_not_last_longer_because_the_database_clock_was_set_back(database: Database) -> None:
+    database.transact(announce, 1)
+    database.transact(claim, outbox, 10)
+
+    def claim_an_hour_ago(connection: Connection) -> list[int]:
+        with set_back(connection, 3600):
+            return [row.order_id for row in claim(connection, outbox, 10)]
+
+    assert database.transact(claim, outbox, 10) == []
+    assert database.transact(claim_an_hour_ago) == [1]

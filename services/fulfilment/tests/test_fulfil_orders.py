@@ -8,7 +8,6 @@ from sqlalchemy import Connection
 
 from chassis.database import Database
 from fulfilment.fulfil_orders import (
-    LONGEST_BACKOFF_SECONDS,
     Failure,
     Lost,
     backoff_seconds,
@@ -17,7 +16,7 @@ from fulfilment.fulfil_orders import (
     pass_point_of_no_return,
     reason_of,
 )
-from fulfilment.model import IN_WORK, REASON_LENGTH, State
+from fulfilment.model import IN_WORK, LONGEST_BACKOFF_SECONDS, REASON_LENGTH, State
 from fulfilment.on_order_cancelled import cancel
 from fulfilment.take_over import take_over
 from fulfilment.tests.factories import (

@@ -9,10 +9,11 @@ from chassis import heartbeat
 from chassis.database import Database
 from fulfilment import take_over as take_over_module
 from fulfilment.fulfil_orders import Failure, fail
-from fulfilment.fulfilments import lock
+from fulfilment.fulfilments import Fulfilment, lock
 from fulfilment.model import IN_WORK, State, workers
 from fulfilment.take_over import owned, still_owned, take_over
 from fulfilment.tests.factories import ME, OTHER, a_fulfilment, a_worker, rows, the_fulfilment, tries
+from harness.clocks import set_back
 from harness.threads import at_once
 
 GONE = "c" * 32
@@ -134,3 +135,14 @@ def test_of_those_missed_only_what_is_ours_and_in_work_even_now_is_given_back(da
     given_back = database.transact(still_owned, ME, {1, 2, 3, 4, 6})
 
     assert sorted(given_back, key=lambda row: row.order_id) == [the_fulfilment(database, id_) for id_ in (1, 4)]
+
+
+def test_a_try_that_ran_is_kept_though_the_database_clock_was_set_back_since(database: Database) -> None:
+    a_fulfilment(database, owner=OTHER)
+
+    def take_over_an_hour_ago(connection: Connection) -> list[Fulfilment]:
+        with set_back(connection, 3600):
+            return take_over(connection, ME)
+
+    assert len(database.transact(take_over_an_hour_ago)) == 1
+    assert tries(database) == [(1, OTHER, "lost")]

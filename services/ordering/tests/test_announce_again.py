@@ -14,9 +14,9 @@ from chassis.positions import Whereabouts, parts
 from chassis.problems import Conflict
 from chassis.relay import Relay
 from contracts.streams import FULFILMENT, ORDERING
+from harness.clocks import set_back
 from ordering.announce_again import (
     FIRST_LOOK_SECONDS,
-    LONGEST_DISTANCE_SECONDS,
     MOST_TURNS_HELD_BACK,
     Reminders,
     announce,
@@ -24,7 +24,7 @@ from ordering.announce_again import (
     overdue,
 )
 from ordering.cancel_order import cancel
-from ordering.model import REMIND_AFTER_SECONDS, WAITING, State, outbox
+from ordering.model import LONGEST_WAIT_SECONDS, REMIND_AFTER_SECONDS, WAITING, State, outbox
 from ordering.note_announced import note_announced
 from ordering.notice_loss import MARK, notice_loss
 from ordering.orders import Order
@@ -94,7 +94,7 @@ def test_reminders_come_at_growing_distance_up_to_a_bound(database: Database) ->
 
     assert distances == sorted(distances)
     assert 15 <= distances[0] <= 30
-    assert distances[-1] == LONGEST_DISTANCE_SECONDS
+    assert distances[-1] == LONGEST_WAIT_SECONDS
     assert the_order(database, order.id).reminders == 7
 
 
@@ -127,7 +127,7 @@ def test_looks_at_what_is_not_read_yet_come_at_growing_distance_up_to_a_bound(da
         database.transact(look, AHEAD)
         distances.append(round(seconds_until_due(database, order.id) or 0))
 
-    assert distances == [5, 10, 20, 40, 80, 160, LONGEST_DISTANCE_SECONDS, LONGEST_DISTANCE_SECONDS]
+    assert distances == [5, 10, 20, 40, 80, 160, LONGEST_WAIT_SECONDS, LONGEST_WAIT_SECONDS]
     assert announcements(database) == []
 
 
@@ -375,3 +375,14 @@ async def test_an_old_announcement_of_a_dead_relay_hides_no_lost_cancel(
     await remind(database, redis_client)
 
     assert announcements(database)[-1] == ("OrderCancelled", order.id, 3)
+
+
+def test_a_database_clock_set_back_delays_no_reminder(database: Database) -> None:
+    order = an_order(database, State.PLACED)
+
+    def overdue_an_hour_ago(connection: Connection) -> list[int]:
+        with set_back(connection, 3600):
+            return list(overdue(connection, State.PLACED).entries)
+
+    assert list(database.transact(overdue, State.PLACED).entries) == []
+    assert database.transact(overdue_an_hour_ago) == [order.id]

@@ -10,7 +10,7 @@ from chassis.database import Database
 from chassis.problems import Conflict, NotFound
 from harness.threads import at_once
 from ordering.announce_again import announce
-from ordering.cancel_order import ALREADY, StillPending, TooLate, cancel
+from ordering.cancel_order import ALREADY, StillCancelling, StillPending, TooLate, cancel
 from ordering.model import State
 from ordering.orders import Order
 from ordering.place_orders import decide
@@ -183,3 +183,21 @@ def test_a_forced_cancel_says_so_in_its_reminders_too(database: Database) -> Non
     rows(database, "UPDATE orders SET state = 'failed'")
     database.transact(cancel, order.id)
     assert [event.forced for event in outbox_events(database) if event.type == "OrderCancelled"] == [True, True, False]
+
+
+def test_force_is_not_lost_in_a_cancel_without_it_that_is_under_way(database: Database) -> None:
+    order = an_order(database, State.PLACED)
+    database.transact(cancel, order.id)
+
+    with pytest.raises(StillCancelling):
+        database.transact(partial(cancel, forced=True), order.id)
+
+    assert the_order(database, order.id).cancel_forced is False
+
+
+def test_force_repeated_gives_the_order_as_it_is(database: Database) -> None:
+    order = an_order(database, State.PLACED)
+
+    first, again = (database.transact(partial(cancel, forced=True), order.id) for _ in range(2))
+
+    assert first == again

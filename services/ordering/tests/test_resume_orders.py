@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import Connection
 
 from chassis.database import Database
+from harness.clocks import set_back
 from harness.threads import at_once
 from ordering.model import State
 from ordering.orders import Order, lock
@@ -160,3 +161,14 @@ async def test_one_that_breaks_catalog_holds_up_no_other(
     await resume(database, placing)
 
     assert [id_ for id_, state in states(database).items() if state != "placed"] == [orders[5].id]
+
+
+def test_a_database_clock_set_back_leaves_no_order_in_doubt(database: Database) -> None:
+    order = a_pending_order(database, (1, 2))
+
+    def overdue_an_hour_ago(connection: Connection) -> list[Order]:
+        with set_back(connection, 3600):
+            return claim_overdue(connection, State.PENDING)
+
+    assert database.transact(claim_overdue, State.PENDING) == []
+    assert [found.id for found in database.transact(overdue_an_hour_ago)] == [order.id]
