@@ -13,9 +13,12 @@ from sqlalchemy import ColumnElement, and_, func, literal_column, or_
 def has_come(
     moment: ColumnElement[Any], longest_seconds: int, now: ColumnElement[Any] | None = None
 ) -> ColumnElement[bool]:
-    """Whether `moment`, set at most `longest_seconds` ahead, is over."""
+    """Whether `moment`, set at most `longest_seconds` ahead, is over.
+
+    A second more is allowed: another connection may have set it just after this statement read the clock.
+    """
     now = func.now(6) if now is None else now
-    return or_(moment < now, moment > now + _seconds(longest_seconds))
+    return or_(moment < now, moment > now + _seconds(longest_seconds + 1))
 
 
 def is_recent(moment: ColumnElement[Any], seconds: int) -> ColumnElement[bool]:

@@ -24,7 +24,7 @@ from chassis.idempotency import FingerprintColumn, KeyColumn
 from chassis.outbox import outbox_table
 
 REMIND_AFTER_SECONDS = 15  # a step takes 5
-LONGEST_WAIT_SECONDS = 300  # no `due_at` is set further ahead
+LONGEST_WAIT_SECONDS = 300  # between two reminders
 MAX_ITEMS = 100
 MAX_QUANTITY = 10_000
 

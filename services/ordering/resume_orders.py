@@ -7,7 +7,8 @@ from sqlalchemy import Connection, bindparam, select, text
 
 from chassis.clock import has_come
 from chassis.database import Database
-from ordering.model import LONGEST_WAIT_SECONDS, State, orders
+from ordering.accept_orders import RESUME_AFTER_SECONDS
+from ordering.model import State, orders
 from ordering.orders import COLUMNS, Order, fetch
 from ordering.place_orders import Stages, settle
 
@@ -46,7 +47,7 @@ def claim_overdue(connection: Connection, state: State) -> list[Order]:
 
 OVERDUE = (
     select(*COLUMNS)
-    .where(has_come(orders.c.due_at, LONGEST_WAIT_SECONDS), orders.c.state == bindparam("state"))
+    .where(has_come(orders.c.due_at, RESUME_AFTER_SECONDS), orders.c.state == bindparam("state"))
     .order_by(orders.c.due_at)
     .limit(AT_ONCE)
     .with_for_update(skip_locked=True)

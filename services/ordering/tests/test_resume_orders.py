@@ -163,12 +163,13 @@ async def test_one_that_breaks_catalog_holds_up_no_other(
     assert [id_ for id_, state in states(database).items() if state != "placed"] == [orders[5].id]
 
 
-def test_a_database_clock_set_back_leaves_no_order_in_doubt(database: Database) -> None:
+@pytest.mark.parametrize("seconds", [61, 3600])
+def test_a_database_clock_set_back_leaves_no_order_in_doubt(database: Database, seconds: int) -> None:
     order = a_pending_order(database, (1, 2))
 
-    def overdue_an_hour_ago(connection: Connection) -> list[Order]:
-        with set_back(connection, 3600):
+    def overdue_then(connection: Connection) -> list[Order]:
+        with set_back(connection, seconds):
             return claim_overdue(connection, State.PENDING)
 
     assert database.transact(claim_overdue, State.PENDING) == []
-    assert [found.id for found in database.transact(overdue_an_hour_ago)] == [order.id]
+    assert [found.id for found in database.transact(overdue_then)] == [order.id]
