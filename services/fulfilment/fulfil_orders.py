@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import ParamSpec, TypeVar
 
@@ -16,6 +17,7 @@ from sqlalchemy import Connection, bindparam, text
 from chassis.database import Database
 from chassis.gather import Gather
 from chassis.problems import Unavailable
+from chassis.rows import folded
 from fulfilment.fulfilments import LOCK, Fulfilment, lock, now, remember_tries, tell
 from fulfilment.model import LONGEST_BACKOFF_SECONDS, REASON_LENGTH, TRANSITIONS, Cause, State, fulfilments
 from fulfilment.step import Step
@@ -44,38 +46,55 @@ def still_held(connection: Connection, held: Iterable[Fulfilment]) -> list[Fulfi
     tries = {(row.order_id, row.owner, row.fence): row for row in held}
     rows = connection.execute(LATEST_TRIES, {"ids": sorted(order_id for order_id, _, _ in tries)})
     return [
-        tries[row.order_id, row.owner, row.fence]._replace(state=State(row.state), revision=row.revision)
+        tries[row.order_id, row.owner, row.fence]._replace(
+            state=State(row.state),
+            revision=row.revision,
+            decided_at=row.decided_at and row.decided_at.replace(tzinfo=UTC),
+        )
         for row in rows
         if (row.order_id, row.owner, row.fence) in tries
     ]
 
 
-# Only what may have changed since the row was taken: this runs once for every order.
-LATEST_TRIES = LOCK.with_only_columns(
-    fulfilments.c.order_id, fulfilments.c.owner, fulfilments.c.fence, fulfilments.c.state, fulfilments.c.revision
+LATEST_TRIES = LOCK.with_only_columns(  # only what may have changed since the row was taken
+    *(fulfilments.c[name] for name in ("order_id", "owner", "fence", "state", "revision", "decided_at"))
 )
 
 
 def complete(connection: Connection, held: Sequence[Fulfilment]) -> list[bool]:
-    """Fulfil exactly those still held, each with its event in this commit. Says for each whether this try fulfilled it."""
-    rows = still_held(connection, held)
+    """Fulfil exactly those still held, each with its event in this commit. Says for each whether this try fulfilled it.
+
+    Nearly always they all are as they were taken, and one statement tells so by the number of rows that it moves.
+    """
     moment = now(connection)
-    done = [
-        row._replace(state=State.FULFILLED, decided_at=moment)
-        for row in rows
-        if (row.state, Cause.COMPLETE) in TRANSITIONS
-    ]
-    if done:
-        connection.execute(COMPLETE, {"ids": [row.order_id for row in done], "at": moment})
-        tell(connection, done)
+    if _move(connection, held, moment) == len(held):
+        tell(connection, [row._replace(state=State.FULFILLED, decided_at=moment) for row in held])
+        return [True for _ in held]
+    rows = still_held(connection, held)
+    raised = [row for row in rows if (row.state, Cause.COMPLETE) in TRANSITIONS]  # a cancel that came too late did that
+    _move(connection, raised, moment)
+    done = [row._replace(state=State.FULFILLED, decided_at=moment) for row in raised]
+    tell(connection, [*done, *(row for row in rows if row.state is State.FULFILLED and row.decided_at == moment)])
     fulfilled = {row.order_id for row in (*rows, *done) if row.state is State.FULFILLED}
     return [row.order_id in fulfilled for row in held]
 
 
-COMPLETE = (
-    fulfilments.update()
-    .where(fulfilments.c.order_id.in_(bindparam("ids", expanding=True)))
-    .values(state=State.FULFILLED, decided_at=bindparam("at"))
+def _move(connection: Connection, held: Sequence[Fulfilment], moment: datetime) -> int:
+    """Returns how many were in work, at their revision, under their try."""
+    named = ("order_id", "owner", "fence", "revision")
+    rows = [{name: getattr(row, name) for name in named} for row in sorted(held, key=lambda row: row.order_id)]
+    return connection.execute(COMPLETE, {"held": folded(rows), "at": moment}).rowcount if rows else 0
+
+
+COMPLETE = text(
+    "UPDATE JSON_TABLE(:held, '$[*]' COLUMNS (order_id BIGINT PATH '$.order_id', owner CHAR(32) PATH '$.owner', "
+    "fence INT PATH '$.fence', revision INT PATH '$.revision')) AS held "
+    "STRAIGHT_JOIN fulfilments FORCE INDEX (PRIMARY) ON fulfilments.order_id = held.order_id "
+    "AND fulfilments.owner = held.owner AND fulfilments.fence = held.fence AND fulfilments.revision = held.revision "
+    "SET fulfilments.state = :fulfilled, fulfilments.decided_at = :at WHERE fulfilments.state IN :before"
+).bindparams(
+    bindparam("before", [state for state, cause in TRANSITIONS if cause is Cause.COMPLETE], expanding=True),
+    fulfilled=State.FULFILLED,
 )
 
 

@@ -1,8 +1,9 @@
 """Taking placed orders over: once this commits, the entries may be acknowledged and the orders are ours to finish."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, func
+from sqlalchemy.exc import IntegrityError
 
 from contracts.events import OrderPlaced
 from fulfilment.fulfilments import Fulfilment, insert_all, lock, now, tell
@@ -12,10 +13,18 @@ from fulfilment.model import IN_WORK, TRANSITIONS, Cause, State, fulfilments
 def take(connection: Connection, events: Sequence[OrderPlaced], owner: str) -> list[Fulfilment]:
     """Those to work on now. A repeat of one in work is nothing new; one already decided is answered once more.
 
-    Twins in two workers both insert; the later one fails on the primary key, runs again whole and finds the row.
+    Nearly always all are new, so they are inserted, and looked at only if the database knows one of them.
     """
-    known = lock(connection, (event.order_id for event in events))
     latest = {event.order_id: event for event in sorted(events, key=lambda event: event.revision)}
+    try:
+        return _insert(connection, list(latest.values()), owner)
+    except IntegrityError:  # undoes the statement, not the transaction
+        return _tell_apart(connection, latest, owner)
+
+
+def _tell_apart(connection: Connection, latest: Mapping[int, OrderPlaced], owner: str) -> list[Fulfilment]:
+    """Twins in two workers may both insert here; the later one fails on the primary key, runs again whole and finds the row."""
+    known = lock(connection, latest)
     new = [event for event in latest.values() if event.order_id not in known]
     redriven = [event for event in latest.values() if _redrives(event, known.get(event.order_id))]
     begun = _insert(connection, new, owner)
@@ -32,6 +41,8 @@ def _redrives(event: OrderPlaced, row: Fulfilment | None) -> bool:
 
 
 def _insert(connection: Connection, events: Sequence[OrderPlaced], owner: str) -> list[Fulfilment]:
+    if not events:
+        return []
     moment = now(connection)
     begun = [
         Fulfilment(
@@ -47,7 +58,7 @@ def _insert(connection: Connection, events: Sequence[OrderPlaced], owner: str) -
             started_at=moment,
             decided_at=None,
         )
-        for event in events
+        for event in sorted(events, key=lambda event: event.order_id)
     ]
     insert_all(connection, begun)
     return begun

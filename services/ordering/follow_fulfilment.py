@@ -1,13 +1,17 @@
-"""What fulfilment's outcomes do to an order, whichever they are: lock, compare, move, remember."""
+"""What fulfilment's outcomes do to an order: compare, move, remember.
+
+Being fulfilled happens to nearly every order, so it is one statement for all of them, and what it tells goes into the
+order's own row. What seldom happens is looked at under a lock and becomes a step of its own.
+"""
 
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, text
+from sqlalchemy import Connection, bindparam, select, text
 
-from chassis.rows import insert
-from contracts.events import Outcome
+from chassis.rows import folded, insert
+from contracts.events import OrderFulfilled, Outcome
 from ordering.model import TRANSITIONS, Cause, State, Step, order_steps, orders
 from ordering.orders import lock
 
@@ -16,6 +20,30 @@ log = logging.getLogger(__name__)
 
 class UnknownOrder(Exception):
     """Orders commit before their events, so an event about none of ours is a dead letter."""
+
+
+def fulfil(connection: Connection, events: Sequence[OrderFulfilled]) -> None:
+    """placed → fulfilled; also cancelling → fulfilled, where the cancel came too late."""
+    news = {(event.order_id, event.revision): event for event in events}
+    if not news:
+        return
+    rows = [{"id": id_, "revision": revision, "told": _told(event)} for (id_, revision), event in sorted(news.items())]
+    moved = connection.execute(FULFIL, {"news": folded(rows)}).rowcount
+    if moved < len(news):
+        _require(connection, {event.order_id for event in events})
+        log.info("%d of %d outcomes said nothing new", len(news) - moved, len(news))
+
+
+FULFIL = text(
+    "UPDATE JSON_TABLE(:news, '$[*]' COLUMNS (id BIGINT PATH '$.id', revision INT PATH '$.revision', "
+    "told JSON PATH '$.told')) AS news "
+    "STRAIGHT_JOIN orders FORCE INDEX (PRIMARY) ON orders.id = news.id AND orders.revision = news.revision "
+    "SET orders.state = :fulfilled, orders.fulfilled = news.told, orders.due_at = NULL, orders.reminders = 0 "
+    "WHERE orders.state IN :before"
+).bindparams(
+    bindparam("before", [state for state, cause in TRANSITIONS if cause is Cause.FULFILLED], expanding=True),
+    fulfilled=State.FULFILLED,
+)
 
 
 def move(connection: Connection, events: Sequence[Outcome], cause: Cause, *, due: str = "NULL") -> None:
@@ -36,6 +64,13 @@ def move(connection: Connection, events: Sequence[Outcome], cause: Cause, *, due
     _write(connection, news, due)
 
 
+def _require(connection: Connection, order_ids: set[int]) -> None:
+    known = select(orders.c.id).where(orders.c.id.in_(bindparam("ids", expanding=True)))
+    unknown = order_ids - set(connection.execute(known, {"ids": list(order_ids)}).scalars())
+    if unknown:
+        raise UnknownOrder(f"there is no order {min(unknown)}")
+
+
 def _write(connection: Connection, news: Mapping[int, tuple[Outcome, State]], due: str) -> None:
     for target in {target for _, target in news.values()}:
         ids = [order_id for order_id, (_, to) in news.items() if to is target]
@@ -46,8 +81,11 @@ def _write(connection: Connection, news: Mapping[int, tuple[Outcome, State]], du
 
 def _step(event: Outcome, target: State) -> dict[str, Any]:
     """One row for all that fulfilment tells. When it happened is for fulfilment to say; here it is only kept."""
-    told = event.model_dump(mode="json", include={"taken_at", "tries"})
-    return {"order_id": event.order_id, "step": STEP_OF[target], "at": event.decided_at, "detail": told}
+    return {"order_id": event.order_id, "step": STEP_OF[target], "at": event.decided_at, "detail": _told(event)}
 
 
-STEP_OF = {State.FULFILLED: Step.FULFILLED, State.FAILED: Step.FAILED, State.RELEASING: Step.CANCEL_ACCEPTED}
+def _told(event: Outcome) -> dict[str, Any]:
+    return event.model_dump(mode="json", include={"taken_at", "decided_at", "tries"})
+
+
+STEP_OF = {State.FAILED: Step.FAILED, State.RELEASING: Step.CANCEL_ACCEPTED}

@@ -78,12 +78,9 @@ WAITING = (State.PLACED, State.CANCELLING)
 
 
 class Step(StrEnum):
-    """What an order's timeline shows beside the times in its row."""
+    """What an order's timeline shows beside what its row tells."""
 
     ANNOUNCED = "announced"
-    TAKEN = "taken"
-    TRY = "try"
-    FULFILLED = "fulfilled"
     FAILED = "failed"
     CANCEL_REQUESTED = "cancel_requested"
     CANCEL_ACCEPTED = "cancel_accepted"
@@ -112,6 +109,7 @@ orders = Table(
     Column("decided_at", DATETIME(fsp=6)),
     Column("due_at", DATETIME(fsp=6)),
     Column("reminders", Integer, nullable=False, server_default="0"),  # below 0: looks at an announcement yet unread
+    Column("fulfilled", JSON(none_as_null=True)),  # what fulfilment told of it: when, and by which tries
     Column("cancel_forced", Boolean, nullable=False, server_default="0"),
     Column("listed", Boolean, Computed("state <> 'rejected'", persisted=False)),
     Index("by_state", "state"),

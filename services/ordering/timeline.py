@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, select
 
 from chassis.web import UtcTime
-from ordering.model import State, Step, order_steps
+from ordering.model import State, order_steps, orders
 from ordering.orders import Order, read
 
 
@@ -25,19 +25,22 @@ def timeline(connection: Connection, order_id: int) -> list[StepView]:
     if isinstance(order, Exception):
         raise order
     later = select(order_steps).where(order_steps.c.order_id == order_id).order_by(order_steps.c.id)
-    steps = [*_placing(order), *(step for row in connection.execute(later) for step in _told(row))]
+    steps = _placing(order)
+    for row in connection.execute(later):
+        steps += _told(row.step, row.at, dict(row.detail))
+    fulfilled = connection.execute(select(orders.c.fulfilled).where(orders.c.id == order_id)).scalar_one()
+    steps += _told("fulfilled", fulfilled["decided_at"], fulfilled) if fulfilled else []
     # Fulfilment tells all tries with each outcome, so after a redrive the first ones come twice, alike in everything.
     once = {step.model_dump_json(): step for step in steps}
     return sorted(once.values(), key=lambda step: step.at)
 
 
-def _told(row: Row[Any]) -> list[StepView]:
-    """An outcome's row tells of the steps before it as well."""
-    detail = dict(row.detail)
-    taken_at, tries = detail.pop("taken_at", None), detail.pop("tries", [])
-    taken = [StepView(step=Step.TAKEN, at=taken_at)] if taken_at else []
-    runs = [StepView(step=Step.TRY, at=run.pop("started_at"), detail=run) for run in tries]
-    return [*taken, *runs, StepView(step=row.step, at=row.at, detail=detail)]
+def _told(step: str, at: datetime | str, detail: dict[str, Any]) -> list[StepView]:
+    """An outcome tells of the steps before it as well."""
+    taken_at, tries, _ = detail.pop("taken_at", None), detail.pop("tries", []), detail.pop("decided_at", None)
+    taken = [StepView(step="taken", at=taken_at)] if taken_at else []
+    runs = [StepView(step="try", at=run.pop("started_at"), detail=run) for run in tries]
+    return [*taken, *runs, StepView(step=step, at=at, detail=detail)]
 
 
 def _placing(order: Order) -> list[StepView]:

@@ -17,11 +17,11 @@ from chassis.trim import trim
 from chassis.worker import create_worker
 from contracts.events import FulfilmentCancelled, FulfilmentEvent, FulfilmentFailed, OrderFulfilled, read_fulfilment
 from contracts.streams import FULFILMENT, ORDERING
-from ordering import on_fulfilment_cancelled, on_fulfilment_failed, on_order_fulfilled
 from ordering.announce_again import Reminders
 from ordering.api import stages
 from ordering.catalog_client import CatalogClient
-from ordering.model import dead_letters, outbox, workers
+from ordering.follow_fulfilment import fulfil, move
+from ordering.model import Cause, dead_letters, outbox, workers
 from ordering.note_announced import note_announced
 from ordering.notice_loss import notice_loss
 from ordering.release_stock import release
@@ -69,6 +69,7 @@ def build(settings: Settings | None = None) -> FastAPI:
 
 def follow(connection: Connection, events: Sequence[FulfilmentEvent]) -> None:
     """All of a batch in one commit, kind by kind; revisions make their order not matter."""
-    on_order_fulfilled.apply(connection, [event for event in events if isinstance(event, OrderFulfilled)])
-    on_fulfilment_failed.apply(connection, [event for event in events if isinstance(event, FulfilmentFailed)])
-    on_fulfilment_cancelled.apply(connection, [event for event in events if isinstance(event, FulfilmentCancelled)])
+    fulfil(connection, [event for event in events if isinstance(event, OrderFulfilled)])
+    move(connection, [event for event in events if isinstance(event, FulfilmentFailed)], Cause.GAVE_UP)
+    cancelled = [event for event in events if isinstance(event, FulfilmentCancelled)]
+    move(connection, cancelled, Cause.CANCEL_ACCEPTED, due="NOW(6)")  # the stock is to be released

@@ -17,6 +17,13 @@ EMITTED_IN = {
     "FulfilmentFailed": {"fulfilment/fulfilments.py"},
     "FulfilmentCancelled": {"fulfilment/fulfilments.py"},
 }
+CONSUMED_IN = {
+    "OrderPlaced": "on_order_placed",
+    "OrderCancelled": "on_order_cancelled",
+    "OrderFulfilled": "follow_fulfilment",
+    "FulfilmentFailed": "follow_fulfilment",
+    "FulfilmentCancelled": "follow_fulfilment",
+}
 SLOW = re.compile(r"(^|\.)(sleep|httpx\.\w+|redis\.\w+|requests\.\w+|urlopen|xadd|xack|xreadgroup|publish)$")
 BUILT = re.compile(
     r"(^|\.)(create_engine|Database|\w*Settings|RedisBroker|Redis|from_url|AsyncClient|Client|FastAPI|connect|broker"
@@ -131,19 +138,15 @@ def emits_elsewhere(source: Source) -> Iterator[str]:
 
 
 def consumes_elsewhere(source: Source) -> Iterator[str]:
-    """An event taken by a function outside `on_<event>.py`."""
+    """An event taken by a function outside the one module that says what it does."""
     if source.package not in SERVICES:
         return
     for function in source.functions():
         for argument in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs):
             for part in ast.walk(argument.annotation or ast.Pass()):
                 event = dotted(part).rpartition(".")[2]
-                if event in EMITTED_IN and source.name != f"on_{_snake(event)}":
-                    yield source.at(function, f"{function.name} takes {event}; on_{_snake(event)}.py does that")
-
-
-def _snake(name: str) -> str:
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+                if event in CONSUMED_IN and source.name != CONSUMED_IN[event]:
+                    yield source.at(function, f"{function.name} takes {event}; {CONSUMED_IN[event]}.py does that")
 
 
 RULES: list[Rule] = [

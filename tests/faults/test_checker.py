@@ -88,9 +88,13 @@ PLANTED = {
     ),
     "an order left in doubt": ("UPDATE ordering.orders SET state = 'pending' WHERE id = 1", "is still pending"),
     "a refusal that was sold": ("UPDATE ordering.orders SET state = 'placed' WHERE id = 5", "key five was refused"),
-    "an order completed twice": (
-        "INSERT INTO ordering.order_steps (order_id, step, at, detail) VALUES (1, 'fulfilled', NOW(6), '{}')",
-        "was completed 2 times",
+    "an order that is fulfilled and was never completed": (
+        "UPDATE ordering.orders SET fulfilled = NULL WHERE id = 1",
+        "order 1 is fulfilled and was completed 0 times",
+    ),
+    "an order completed and then cancelled": (
+        "UPDATE ordering.orders SET fulfilled = '{}' WHERE id = 2",
+        "order 2 is cancelled and was completed 1 times",
     ),
     "a fulfilment that says otherwise": (
         "UPDATE fulfilment.fulfilments SET state = 'cancelled' WHERE order_id = 1",

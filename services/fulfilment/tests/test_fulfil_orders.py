@@ -270,3 +270,20 @@ def test_any_number_of_orders_costs_as_many_statements_as_one(database: Database
     one, *many = [a_fulfilment(database, order_id) for order_id in range(1, 51)]
 
     assert statements(database, complete, many) == statements(database, complete, [one])
+
+
+def test_a_cancel_that_came_too_late_is_answered_by_the_outcome_at_its_revision(database: Database) -> None:
+    held = [a_fulfilment(database, order_id, State.COMMITTING) for order_id in (1, 2)]
+    database.transact(cancel, [order_cancelled(1, revision=2)])
+
+    assert database.transact(complete, held) == [True, True]
+
+    assert sorted(told(database)) == [("OrderFulfilled", 1, 2), ("OrderFulfilled", 2, 1)]
+    assert states(database) == {1: "fulfilled", 2: "fulfilled"}
+
+
+def test_orders_that_are_held_as_they_were_taken_are_not_read_again(database: Database) -> None:
+    held, raised = a_fulfilment(database, 1), a_fulfilment(database, 2)
+    rows(database, "UPDATE fulfilments SET revision = 2 WHERE order_id = 2")
+
+    assert statements(database, complete, [held]) < statements(database, complete, [raised])

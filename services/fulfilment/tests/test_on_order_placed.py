@@ -152,3 +152,9 @@ def test_any_number_of_orders_costs_as_many_statements_as_one(database: Database
     one, *many = [order_placed(order_id) for order_id in range(1, 51)]
 
     assert statements(database, take, many, ME) == statements(database, take, [one], ME)
+
+
+def test_new_orders_are_not_looked_for(database: Database) -> None:
+    a_fulfilment(database, 1)
+
+    assert statements(database, take, [order_placed(2)], ME) < statements(database, take, [order_placed(1)], ME)

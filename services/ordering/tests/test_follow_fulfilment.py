@@ -10,7 +10,7 @@ from contracts.events import FulfilmentCancelled, FulfilmentEvent, FulfilmentFai
 from harness.statements import statements
 from ordering.follow_fulfilment import UnknownOrder
 from ordering.model import TRANSITIONS, Cause, State
-from ordering.tests.factories import an_order, announcements, rows, seconds_until_due, states, steps_of, the_order
+from ordering.tests.factories import an_order, announcements, rows, seconds_until_due, states, the_order
 from ordering.timeline import timeline
 from ordering.worker import follow
 
@@ -52,6 +52,12 @@ EVENTS: list[tuple[Event, Cause]] = [
 ]
 
 
+def told_of(database: Database, order_id: int) -> list[str]:
+    """The steps of the timeline that placing did not make."""
+    placing = {"accepted", "reserved", "refused", "placed", "rejected"}
+    return [step.step for step in database.transact(timeline, order_id) if step.step not in placing]
+
+
 @pytest.mark.parametrize(("event", "cause"), EVENTS)
 def test_each_event_moves_each_state_only_as_the_table_says_and_only_at_its_revision(
     database: Database, event: Event, cause: Cause
@@ -65,7 +71,7 @@ def test_each_event_moves_each_state_only_as_the_table_says_and_only_at_its_revi
         expected = TRANSITIONS.get((state, cause), state) if said == 3 else state
         after = the_order(database, order.id)
         assert (after.state, after.revision) == (expected, 3), f"{state} at revision 3, told of revision {said}"
-        assert bool(steps_of(database, order.id)) == (expected is not state)
+        assert bool(told_of(database, order.id)) == (expected is not state)
     assert announcements(database) == []
 
 
@@ -87,7 +93,7 @@ def test_an_event_twice_in_one_batch_is_stored_once(database: Database) -> None:
 
     database.transact(follow, [fulfilled(order.id), fulfilled(order.id)])
 
-    assert steps_of(database, order.id) == ["fulfilled"]
+    assert told_of(database, order.id) == ["taken", "try", "try", "fulfilled"]
 
 
 def test_an_unknown_order_is_an_error_that_touches_no_other(database: Database) -> None:
@@ -197,3 +203,17 @@ def test_a_cancel_that_came_too_late_for_a_step_that_then_failed_leaves_the_orde
 
     assert states(database) == {order.id: "failed"}
     assert seconds_until_due(database, order.id) is None
+
+
+def test_what_happens_to_every_order_adds_no_row(database: Database) -> None:
+    order = an_order(database, State.PLACED)
+
+    database.transact(follow, [fulfilled(order.id)])
+
+    assert rows(database, "SELECT COUNT(*) FROM order_steps") == [(0,)]
+
+
+def test_orders_that_are_fulfilled_are_not_read_first(database: Database) -> None:
+    placed, done = an_order(database, State.PLACED), an_order(database, State.FULFILLED)
+
+    assert statements(database, follow, [fulfilled(placed.id)]) < statements(database, follow, [fulfilled(done.id)])

@@ -24,6 +24,7 @@ def upgrade() -> None:
             decided_at DATETIME(6),
             due_at DATETIME(6),
             reminders INT NOT NULL DEFAULT 0,
+            fulfilled JSON,
             cancel_forced BOOL NOT NULL DEFAULT 0,
             listed BOOL GENERATED ALWAYS AS (state <> 'rejected') VIRTUAL,
             UNIQUE KEY request_key (request_key),
