@@ -207,7 +207,17 @@ def test_who_waits_for_a_row_that_he_does_not_want_is_named() -> None:
     assert promises.held_up(waits, 5, 15, [1]) == []
 
     waits.append(Wait(other, 14, 17))
-    assert promises.held_up(waits, 5, 15, [1]) == ["while products [1] were locked a client of others waited 3.0 s"]
+    assert promises.held_up(waits, 5, 15, [1]) == [
+        "while products [1] were locked a client of others waited 3.0 s longer"
+    ]
+
+
+def test_on_a_busy_machine_a_wait_counts_by_what_it_is_longer_than_those_before() -> None:
+    before, other = Wait(frozenset({1}), 3, 5), frozenset({2})
+    assert promises.held_up([before, Wait(other, 6, 9)], 5, 15, [1]) == []
+
+    [found] = promises.held_up([before, Wait(other, 6, 11)], 5, 15, [1])
+    assert found == "while products [1] were locked a client of others waited 3.0 s longer"
 
 
 def test_who_waits_still_or_was_refused_because_of_a_row_that_he_does_not_want_is_named() -> None:
@@ -215,7 +225,7 @@ def test_who_waits_still_or_was_refused_because_of_a_row_that_he_does_not_want_i
     [still] = promises.held_up([Wait(other, time.monotonic() - 60)], 0, float("inf"), [1])
     [refused] = promises.held_up([Wait(other, 10, 10.1, refused=True)], 5, 15, [1])
 
-    assert re.fullmatch(r"while products \[1\] were locked a client of others waited 6\d\.\d s", still)
+    assert re.fullmatch(r"while products \[1\] were locked a client of others waited 6\d\.\d s longer", still)
     assert refused == "while products [1] were locked 1 clients of others were refused"
 
 
