@@ -204,10 +204,10 @@ def test_a_cancel_refused_for_no_good_reason_is_named(day: Day) -> None:
 def test_who_waits_for_a_row_that_he_does_not_want_is_named() -> None:
     held, other = frozenset({1}), frozenset({2})
     waits = [Wait(held, 10, 18), Wait(held | other, 11, 19), Wait(other, 1, 9), Wait(other, 12, 13), Wait(held, 9)]
-    assert promises.held_up(waits, 5, 15, [1]) == []
+    assert promises.held_up(waits, 7, 15, [1]) == []
 
     waits.append(Wait(other, 14, 17))
-    assert promises.held_up(waits, 5, 15, [1]) == [
+    assert promises.held_up(waits, 7, 15, [1]) == [
         "while products [1] were locked a client of others waited 3.0 s longer"
     ]
 
