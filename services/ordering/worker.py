@@ -23,6 +23,7 @@ from ordering.catalog_client import CatalogClient
 from ordering.follow_fulfilment import fulfil, move
 from ordering.model import Cause, dead_letters, outbox, workers
 from ordering.note_announced import note_announced
+from ordering.notice_clock import ClockWatch
 from ordering.notice_loss import notice_loss
 from ordering.release_stock import release
 from ordering.resume_orders import resume
@@ -53,6 +54,7 @@ def build(settings: Settings | None = None) -> FastAPI:
         Loop(partial(release, database, catalog), 0.5),
         Loop(Reminders(database, client).remind, 1.0),
         Loop(partial(notice_loss, database, client), 1.0),
+        Loop(ClockWatch(database).look, 1.0),
         Loop(partial(trim, client, ORDERING), 10.0),
     ]
     return create_worker(

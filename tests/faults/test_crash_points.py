@@ -16,6 +16,7 @@ READS = {
         "owned",
         "still_owned",
         "remembered",
+        "database_seconds",
         "overdue",
         "held_keys",
         "_with_recent_ids",
@@ -25,7 +26,7 @@ READS = {
     ),
 }
 BY_HAND = {"discard"}
-TIDYING = {"forget_dead"}  # what was not tidied away is the next time
+TIDYING = {"forget_dead", "begin_to_make_due"}  # what a crash leaves undone the next turn does, or another replica
 # Writes what `decide_pending` writes, for who lost a race; no storm can bring that about for certain.
 SECOND_WAYS = {"decide"}
 

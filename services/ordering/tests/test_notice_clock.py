@@ -1,0 +1,52 @@
+"""A database clock that is set back makes nothing late: all that waits is looked after at once."""
+
+import pytest
+from redis.asyncio import Redis
+
+from chassis.database import Database
+from ordering import notice_clock
+from ordering.model import State
+from ordering.notice_clock import ClockWatch
+from ordering.notice_loss import notice_loss
+from ordering.tests.factories import an_order, rows, seconds_until_due
+
+
+@pytest.fixture
+def passed(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds by which this process's monotonic clock is ahead: the database's falls behind it, as if it were set back."""
+    seconds = [0.0]
+    real = notice_clock.monotonic
+    monkeypatch.setattr(notice_clock, "monotonic", lambda: real() + seconds[0])
+    return seconds
+
+
+@pytest.mark.parametrize(("back", "is_due"), [(61.0, True), (1.0, False), (-3600.0, False)])
+async def test_a_clock_set_back_makes_all_that_waits_due(
+    database: Database, redis_client: Redis, passed: list[float], back: float, is_due: bool
+) -> None:
+    order = an_order(database, State.PLACED)
+    await notice_loss(database, redis_client)
+    rows(database, "UPDATE orders SET due_at = NOW(6) + INTERVAL 76 SECOND")
+    watch = ClockWatch(database)
+    await watch.look()
+    passed[0] = back
+
+    await watch.look()
+    await notice_loss(database, redis_client)
+
+    assert ((seconds_until_due(database, order.id) or 0) <= 0) is is_due
+
+
+async def test_a_clock_set_back_is_noticed_once(database: Database, redis_client: Redis, passed: list[float]) -> None:
+    order = an_order(database, State.PLACED)
+    watch = ClockWatch(database)
+    await watch.look()
+    passed[0] = 61.0
+    await watch.look()
+    await notice_loss(database, redis_client)
+    rows(database, "UPDATE orders SET due_at = NOW(6) + INTERVAL 76 SECOND")
+
+    await watch.look()
+    await notice_loss(database, redis_client)
+
+    assert (seconds_until_due(database, order.id) or 0) > 60
