@@ -1,10 +1,11 @@
 """A database clock that is set back makes nothing late: all that waits is looked after at once."""
 
+import time
+
 import pytest
 from redis.asyncio import Redis
 
 from chassis.database import Database
-from ordering import notice_clock
 from ordering.model import State
 from ordering.notice_clock import ClockWatch
 from ordering.notice_loss import notice_loss
@@ -15,8 +16,7 @@ from ordering.tests.factories import an_order, rows, seconds_until_due
 def passed(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Seconds by which this process's monotonic clock is ahead: the database's falls behind it, as if it were set back."""
     seconds = [0.0]
-    real = notice_clock.monotonic
-    monkeypatch.setattr(notice_clock, "monotonic", lambda: real() + seconds[0])
+    monkeypatch.setattr("ordering.notice_clock.monotonic", lambda: time.monotonic() + seconds[0])
     return seconds
 
 
