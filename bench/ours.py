@@ -35,7 +35,7 @@ DRAIN_SECONDS = 900.0
 SETTLE_SECONDS = 1.0
 STOCK = 1_000_000_000
 UNFINISHED = "SELECT COUNT(*) FROM ordering.orders WHERE state IN ('pending', 'placed', 'cancelling', 'releasing')"
-UNSENT = "SELECT (SELECT COUNT(*) FROM ordering.outbox) + (SELECT COUNT(*) FROM fulfilment.outbox)"
+UNSENT = "SELECT (SELECT COUNT(*) FROM ordering.outbox WHERE sent = 0) + (SELECT COUNT(*) FROM fulfilment.outbox)"
 
 
 # Below the ports that outgoing connections get. Each system takes the next block, so that two don't meet.

@@ -10,6 +10,7 @@ import logging
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from faststream import AckPolicy
@@ -29,12 +30,13 @@ from chassis.database import Database
 from chassis.dead_letters import DeadLetter
 from chassis.loops import Loop, cancel
 from chassis.problems import Unavailable
+from contracts.batches import part
 from contracts.events import UnreadableEvent
 from contracts.streams import PAYLOAD_FIELD, Stream
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 500
+AT_ONCE = 20  # entries, each of them the events of a commit
 BLOCK_MILLISECONDS = 1000  # below the client's 5 s socket time-out
 IDLE_BEFORE_TAKEOVER_MILLISECONDS = 15_000  # well above a batch's commit
 FORGET_CONSUMER_AFTER_MILLISECONDS = 3_600_000
@@ -70,12 +72,22 @@ async def ensure_group(client: redis.Redis, stream: str, group: str) -> None:
             raise
 
 
+@dataclass(frozen=True)
+class Told(Generic[E_]):
+    """An event, and where it stood: `number` from 0 on of `count` in its entry's batch."""
+
+    event: E_
+    entry: Entry
+    number: int
+    count: int
+
+
 class Consumer(Generic[E_]):
-    """Hands the events of `stream` to `handle`, in lists, and acknowledges an entry when its event is dealt with.
+    """Hands the events of `stream` to `handle`, in lists, and acknowledges an entry when all its events are dealt with.
 
     `handle` returns when it has durably taken over all it was given, and may see an event again. While it raises
     Unavailable the same list is tried again; if it raises anything else the list is halved, and an event that fails alone
-    becomes a dead letter, as does an entry that `read` finds unreadable.
+    becomes a dead letter, as does one that `read` finds unreadable, or a whole entry that is no batch.
     """
 
     def __init__(
@@ -85,7 +97,7 @@ class Consumer(Generic[E_]):
         client: redis.Redis,
         stream: Stream,
         group: str,
-        read: Callable[[bytes], E_],
+        read: Callable[[bytes, str], Sequence[E_ | UnreadableEvent]],
         handle: Callable[[list[E_]], Awaitable[None]],
         database: Database,
         letters: Table,
@@ -172,41 +184,50 @@ class Consumer(Generic[E_]):
 
     async def deal_with(self, entries: Sequence[Entry]) -> None:
         """Handle or bury each entry, then acknowledge them in one call. What can't even be buried stays in the stream."""
-        events: list[tuple[Entry, E_]] = []
-        done: set[bytes] = set()
+        told: list[Told[E_]] = []
+        left: set[bytes] = set()  # entries of which something can't even be buried
         for entry in entries:
             try:
-                events.append((entry, self._read(entry[1].get(PAYLOAD_FIELD, b""))))
+                events = self._read(entry[1].get(PAYLOAD_FIELD, b""), entry[0].decode())
             except UnreadableEvent as error:
-                done |= await self._bury(entry, f"unreadable: {error}")
-        done |= await self._settle(events)
+                left |= await self._bury(_whole(self.stream, entry, f"unreadable: {error}"), entry)
+                continue
+            for index, event in enumerate(events):
+                if isinstance(event, UnreadableEvent):
+                    letter = _of_part(self.stream, Told(event, entry, index, len(events)), f"unreadable: {event}")
+                    left |= await self._bury(letter, entry)
+                else:
+                    told.append(Told(event, entry, index, len(events)))
+        left |= await self._settle(told)
+        done = [entry_id for entry_id, _ in entries if entry_id not in left]
         if done:
             crash_point("consumer.before_ack")
             await self._client.xack(self.stream, self.group, *done)
             crash_point("consumer.after_ack")
 
-    async def _settle(self, events: list[tuple[Entry, E_]]) -> set[bytes]:
-        """The ids of the entries that are dealt with."""
-        done: set[bytes] = set()
-        while events:
+    async def _settle(self, told: list[Told[E_]]) -> set[bytes]:
+        """The ids of the entries that are not dealt with."""
+        left: set[bytes] = set()
+        while told:
             try:
-                await self._handle([event for _, event in events])
+                await self._handle([one.event for one in told])
             except Unavailable as error:
                 log.warning("stream %s waits: %s", self.stream, error.detail)
                 await asyncio.sleep(RETRY_SECONDS)
             except Exception as error:
-                if len(events) == 1:
-                    log.exception("entry %s of stream %s failed", events[0][0][0], self.stream)
-                    return done | await self._bury(events[0][0], f"{type(error).__name__}: {error}")
-                middle = len(events) // 2
-                done |= await self._settle(events[:middle])
-                events = events[middle:]
+                if len(told) == 1:
+                    log.exception("an event of entry %s of stream %s failed", told[0].entry[0], self.stream)
+                    letter = _of_part(self.stream, told[0], f"{type(error).__name__}: {error}")
+                    return left | await self._bury(letter, told[0].entry)
+                middle = len(told) // 2
+                left |= await self._settle(told[:middle])
+                told = told[middle:]
             else:
-                return done | {entry_id for (entry_id, _), _ in events}
-        return done
+                return left
+        return left
 
-    async def _bury(self, entry: Entry, reason: str) -> set[bytes]:
-        letter = DeadLetter(self.stream, entry[0].decode(), entry[1], reason)
+    async def _bury(self, letter: DeadLetter, entry: Entry) -> set[bytes]:
+        """The entry's id, if that can't be done."""
         while True:
             try:
                 await self._database.run(dead_letters.bury, self._letters, letter)
@@ -214,10 +235,24 @@ class Consumer(Generic[E_]):
                 await asyncio.sleep(RETRY_SECONDS)
             except Exception:
                 log.exception("entry %s of stream %s can't be buried; it is tried again", letter.entry_id, self.stream)
-                return set()
-            else:
-                log.error("entry %s of stream %s is a dead letter: %s", letter.entry_id, self.stream, reason)
                 return {entry[0]}
+            else:
+                log.error("entry %s of stream %s is a dead letter: %s", letter.entry_id, self.stream, letter.reason)
+                return set()
+
+
+def _whole(stream: str, entry: Entry, reason: str) -> DeadLetter:
+    return DeadLetter(stream, entry[0].decode(), entry[1], reason)
+
+
+def _of_part(stream: str, told: Told[Any], reason: str) -> DeadLetter:
+    """An event that isn't alone in its entry gets its number in it, and is kept as a batch of its own."""
+    if told.count == 1:
+        return _whole(stream, told.entry, reason)
+    entry_id, fields = told.entry
+    return DeadLetter(
+        stream, f"{entry_id.decode()}#{told.number}", {PAYLOAD_FIELD: part(fields[PAYLOAD_FIELD], told.number)}, reason
+    )
 
 
 async def _entries(message: RedisBatchStreamMessage) -> list[Entry]:

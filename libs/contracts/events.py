@@ -2,6 +2,7 @@
 
 An event is known by (type, order_id, revision): saying it again is saying the same. It evolves by adding fields with
 defaults; a change of meaning is a new `version`. `samples/` holds one stored JSON per version that must go on parsing.
+On the streams they travel in batches (`batches.py`).
 """
 
 from decimal import Decimal
@@ -18,6 +19,9 @@ class Event(BaseModel):
     version: Literal[1] = 1
     order_id: int = Field(ge=1, lt=2**63)
     revision: int = Field(ge=1, lt=2**31)
+    put_at: AwareDatetime | None = Field(
+        default=None, exclude=True
+    )  # when it came onto the stream: its reader's to say
 
 
 class Item(BaseModel):
@@ -42,8 +46,9 @@ class Try(BaseModel):
 
 
 class Outcome(Event):
-    """What fulfilment decided, with how it came to it."""
+    """What fulfilment decided, with how it came to it. `announced_at`: when the order that it took was put on the stream."""
 
+    announced_at: AwareDatetime | None = None
     taken_at: AwareDatetime | None = None
     decided_at: AwareDatetime
     tries: list[Try] = []
@@ -53,6 +58,9 @@ class OrderPlaced(Event):
     type: Literal["OrderPlaced"] = "OrderPlaced"
     items: list[Item] = Field(min_length=1)
     total: Decimal
+    announced_at: AwareDatetime | None = Field(
+        default=None, exclude=True
+    )  # the reader's: when it was put on the stream
 
 
 class OrderCancelled(Event):
@@ -82,8 +90,10 @@ OrderingEvent = OrderPlaced | OrderCancelled
 FulfilmentEvent = OrderFulfilled | FulfilmentFailed | FulfilmentCancelled
 E = TypeVar("E")
 
-_ordering: TypeAdapter[OrderingEvent] = TypeAdapter(Annotated[OrderingEvent, Field(discriminator="type")])
-_fulfilment: TypeAdapter[FulfilmentEvent] = TypeAdapter(Annotated[FulfilmentEvent, Field(discriminator="type")])
+ORDERING_KINDS = Annotated[OrderingEvent, Field(discriminator="type")]
+FULFILMENT_KINDS = Annotated[FulfilmentEvent, Field(discriminator="type")]
+_ordering: TypeAdapter[OrderingEvent] = TypeAdapter(ORDERING_KINDS)
+_fulfilment: TypeAdapter[FulfilmentEvent] = TypeAdapter(FULFILMENT_KINDS)
 
 
 class UnreadableEvent(Exception):
@@ -91,12 +101,12 @@ class UnreadableEvent(Exception):
 
 
 def read_ordering(payload: bytes) -> OrderingEvent:
-    """Parse an entry of stream `ordering`, or raise UnreadableEvent."""
+    """Parse an event of stream `ordering`, or raise UnreadableEvent."""
     return _read(_ordering, payload)
 
 
 def read_fulfilment(payload: bytes) -> FulfilmentEvent:
-    """Parse an entry of stream `fulfilment`, or raise UnreadableEvent."""
+    """Parse an event of stream `fulfilment`, or raise UnreadableEvent."""
     return _read(_fulfilment, payload)
 
 

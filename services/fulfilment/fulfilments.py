@@ -23,6 +23,7 @@ class Fulfilment(NamedTuple):
     failures: int
     items: Sequence[Item]
     reason: str | None
+    announced_at: datetime | None
     taken_at: datetime | None
     started_at: datetime | None
     decided_at: datetime | None
@@ -107,6 +108,7 @@ def _event(row: Fulfilment, tries: list[Try]) -> FulfilmentEvent:
     told: dict[str, Any] = {
         "order_id": row.order_id,
         "revision": row.revision,
+        "announced_at": row.announced_at,
         "taken_at": row.taken_at,
         "decided_at": row.decided_at,
     }

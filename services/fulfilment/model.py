@@ -65,6 +65,7 @@ fulfilments = Table(
     Column("failures", Integer, nullable=False, server_default="0"),
     Column("items", JSON, nullable=False),
     Column("reason", String(REASON_LENGTH)),
+    Column("announced_at", DATETIME(fsp=6)),
     Column("taken_at", DATETIME(fsp=6)),
     Column("started_at", DATETIME(fsp=6)),
     Column("decided_at", DATETIME(fsp=6)),

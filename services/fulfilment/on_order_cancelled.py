@@ -52,6 +52,7 @@ def _bury_unseen(connection: Connection, revisions: dict[int, int]) -> list[Fulf
             failures=0,
             items=[],
             reason=None,
+            announced_at=None,
             taken_at=None,
             started_at=None,
             decided_at=decided_at,

@@ -54,6 +54,7 @@ def _insert(connection: Connection, events: Sequence[OrderPlaced], owner: str) -
             failures=0,
             items=event.items,
             reason=None,
+            announced_at=event.put_at,
             taken_at=moment,
             started_at=moment,
             decided_at=None,

@@ -16,7 +16,8 @@ from chassis.relay import RELAY_PAUSE, Relay
 from chassis.streams import Consumer
 from chassis.trim import trim
 from chassis.worker import create_worker
-from contracts.events import OrderCancelled, OrderingEvent, OrderPlaced, read_ordering
+from contracts.batches import read_ordering_batch
+from contracts.events import OrderCancelled, OrderingEvent, OrderPlaced
 from contracts.streams import FULFILMENT, ORDERING
 from fulfilment import on_order_cancelled, on_order_placed
 from fulfilment.fulfil_orders import Fulfilling
@@ -92,7 +93,7 @@ def build(settings: Settings | None = None, step: Step | None = None) -> FastAPI
         client=client,
         stream=ORDERING,
         group="fulfilment",
-        read=read_ordering,
+        read=read_ordering_batch,
         handle=worker.handle,
         database=database,
         letters=dead_letters,

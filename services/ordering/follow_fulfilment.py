@@ -38,7 +38,7 @@ FULFIL = text(
     "UPDATE JSON_TABLE(:news, '$[*]' COLUMNS (id BIGINT PATH '$.id', revision INT PATH '$.revision', "
     "told JSON PATH '$.told')) AS news "
     "STRAIGHT_JOIN orders FORCE INDEX (PRIMARY) ON orders.id = news.id AND orders.revision = news.revision "
-    "SET orders.state = :fulfilled, orders.fulfilled = news.told, orders.due_at = NULL, orders.reminders = 0 "
+    "SET orders.state = :fulfilled, orders.fulfilled = news.told, orders.due_at = NULL "
     "WHERE orders.state IN :before"
 ).bindparams(
     bindparam("before", [state for state, cause in TRANSITIONS if cause is Cause.FULFILLED], expanding=True),
@@ -75,7 +75,7 @@ def _write(connection: Connection, news: Mapping[int, tuple[Outcome, State]], du
     for target in {target for _, target in news.values()}:
         ids = [order_id for order_id, (_, to) in news.items() if to is target]
         moved = orders.update().where(orders.c.id.in_(bindparam("ids", expanding=True)))
-        connection.execute(moved.values(state=target, due_at=text(due), reminders=0), {"ids": ids})
+        connection.execute(moved.values(state=target, due_at=text(due)), {"ids": ids})
     insert(connection, order_steps, [_step(event, target) for event, target in news.values()])
 
 
@@ -85,7 +85,7 @@ def _step(event: Outcome, target: State) -> dict[str, Any]:
 
 
 def _told(event: Outcome) -> dict[str, Any]:
-    return event.model_dump(mode="json", include={"taken_at", "decided_at", "tries"})
+    return event.model_dump(mode="json", include={"announced_at", "taken_at", "decided_at", "tries"})
 
 
 STEP_OF = {State.FAILED: Step.FAILED, State.RELEASING: Step.CANCEL_ACCEPTED}

@@ -23,8 +23,6 @@ from chassis.heartbeat import workers_table
 from chassis.idempotency import FingerprintColumn, KeyColumn
 from chassis.outbox import outbox_table
 
-REMIND_AFTER_SECONDS = 15  # a step takes 5
-LONGEST_WAIT_SECONDS = 300  # between two reminders
 MAX_ITEMS = 100
 MAX_QUANTITY = 10_000
 
@@ -69,18 +67,13 @@ TRANSITIONS = {
 # These start something new: events about what was before are stale from then on.
 RAISES_REVISION = frozenset({Cause.CANCEL, Cause.REDRIVE})
 
-# Somebody owes these orders a next step; `due_at` says when to look after them.
-UNSETTLED = frozenset({State.PENDING, State.PLACED, State.CANCELLING, State.RELEASING})
-
-
-# Fulfilment owes these an answer.
+# Fulfilment owes these an answer. Those pending and releasing are ours to move on: `due_at` says when to look after them.
 WAITING = (State.PLACED, State.CANCELLING)
 
 
 class Step(StrEnum):
     """What an order's timeline shows beside what its row tells."""
 
-    ANNOUNCED = "announced"
     FAILED = "failed"
     CANCEL_REQUESTED = "cancel_requested"
     CANCEL_ACCEPTED = "cancel_accepted"
@@ -108,7 +101,6 @@ orders = Table(
     Column("reserved_at", DATETIME(fsp=6)),
     Column("decided_at", DATETIME(fsp=6)),
     Column("due_at", DATETIME(fsp=6)),
-    Column("reminders", Integer, nullable=False, server_default="0"),  # below 0: looks at an announcement yet unread
     Column("fulfilled", JSON(none_as_null=True)),  # what fulfilment told of it: when, and by which tries
     Column("cancel_forced", Boolean, nullable=False, server_default="0"),
     Column("listed", Boolean, Computed("state <> 'rejected'", persisted=False)),
@@ -128,7 +120,7 @@ order_steps = Table(
     Index("by_order", "order_id"),
 )
 
-# One row: by what the Redis server was known when last seen. After a loss all orders that wait are made due, by id, in steps:
+# One row: by what the Redis server was known when last seen. After a loss the whole outbox is made due, by id, in steps:
 # `made_due_up_to` is how far that has come, NULL when it is done.
 redis_marks = Table(
     "redis_marks",

@@ -6,12 +6,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, Select, bindparam, func, select, text
+from sqlalchemy import Connection, Row, Select, bindparam, func, select
 
 from chassis.paging import page_of
 from chassis.problems import NotFound
 from contracts.reservations import Line, Outcome, Reservation
-from ordering.model import REMIND_AFTER_SECONDS, TRANSITIONS, Cause, State, Step, order_steps, orders
+from ordering.model import TRANSITIONS, Cause, State, Step, order_steps, orders
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,6 @@ class Order(NamedTuple):
     created_at: datetime
     reserved_at: datetime | None
     decided_at: datetime | None
-    reminders: int
     cancel_forced: bool
 
     def reservation(self) -> Reservation:
@@ -93,10 +92,9 @@ def begin_revision(
     target = TRANSITIONS.get((order.state, cause))
     if target is None:
         return None
-    moved = order._replace(state=target, revision=order.revision + 1, reminders=0, cancel_forced=forced)
-    due = text("NOW(6) + INTERVAL :seconds SECOND").bindparams(seconds=REMIND_AFTER_SECONDS)
+    moved = order._replace(state=target, revision=order.revision + 1, cancel_forced=forced)
     update = orders.update().where(orders.c.id == order.id)
-    changed = {"state": target, "revision": moved.revision, "reminders": 0, "cancel_forced": forced, "due_at": due}
+    changed = {"state": target, "revision": moved.revision, "cancel_forced": forced, "due_at": None}
     connection.execute(update.values(changed))
     detail = {"forced": True} if forced else {}
     connection.execute(order_steps.insert().values(order_id=order.id, step=step, at=func.now(6), detail=detail))

@@ -23,7 +23,7 @@ from contracts.events import OrderPlaced
 from contracts.reservations import REFUSALS, Outcome, Reservation, Result
 from ordering.accept_orders import NewOrder, PerhapsAccepted
 from ordering.catalog_client import UnexpectedAnswer
-from ordering.model import REMIND_AFTER_SECONDS, TRANSITIONS, Cause, State, outbox
+from ordering.model import TRANSITIONS, Cause, State, outbox
 from ordering.orders import BY_IDS, Item, Order, fetch, lock
 
 log = logging.getLogger(__name__)
@@ -188,9 +188,8 @@ DECIDE = text(
     "STRAIGHT_JOIN orders FORCE INDEX (PRIMARY) ON orders.id = decided.id "
     "SET orders.state = decided.state, orders.items = decided.items, orders.total = decided.total, "
     "orders.refusal = decided.refusal, orders.reserved_at = decided.reserved_at, orders.decided_at = NOW(6), "
-    "orders.due_at = IF(decided.state = 'placed', NOW(6) + INTERVAL :remind_after SECOND, NULL) "
-    "WHERE orders.state = 'pending'"
-).bindparams(remind_after=REMIND_AFTER_SECONDS)
+    "orders.due_at = NULL WHERE orders.state = 'pending'"
+)
 
 
 def announcement(order: Order) -> OrderPlaced:

@@ -37,10 +37,14 @@ def timeline(connection: Connection, order_id: int) -> list[StepView]:
 
 def _told(step: str, at: datetime | str, detail: dict[str, Any]) -> list[StepView]:
     """An outcome tells of the steps before it as well."""
-    taken_at, tries, _ = detail.pop("taken_at", None), detail.pop("tries", []), detail.pop("decided_at", None)
-    taken = [StepView(step="taken", at=taken_at)] if taken_at else []
-    runs = [StepView(step="try", at=run.pop("started_at"), detail=run) for run in tries]
-    return [*taken, *runs, StepView(step=step, at=at, detail=detail)]
+    detail.pop("decided_at", None)
+    before = [(name, detail.pop(f"{name}_at", None)) for name in ("announced", "taken")]
+    runs = [StepView(step="try", at=run.pop("started_at"), detail=run) for run in detail.pop("tries", [])]
+    return [
+        *(StepView(step=name, at=moment) for name, moment in before if moment),
+        *runs,
+        StepView(step=step, at=at, detail=detail),
+    ]
 
 
 def _placing(order: Order) -> list[StepView]:

@@ -15,14 +15,14 @@ from chassis.relay import RELAY_PAUSE, Relay
 from chassis.streams import Consumer
 from chassis.trim import trim
 from chassis.worker import create_worker
-from contracts.events import FulfilmentCancelled, FulfilmentEvent, FulfilmentFailed, OrderFulfilled, read_fulfilment
+from contracts.batches import read_fulfilment_batch
+from contracts.events import FulfilmentCancelled, FulfilmentEvent, FulfilmentFailed, OrderFulfilled
 from contracts.streams import FULFILMENT, ORDERING
-from ordering.announce_again import Reminders
+from ordering.announce_again import unanswered
 from ordering.api import stages
 from ordering.catalog_client import CatalogClient
 from ordering.follow_fulfilment import fulfil, move
 from ordering.model import Cause, dead_letters, outbox, workers
-from ordering.note_announced import note_announced
 from ordering.notice_clock import ClockWatch
 from ordering.notice_loss import notice_loss
 from ordering.release_stock import release
@@ -37,13 +37,13 @@ def build(settings: Settings | None = None) -> FastAPI:
     client = streams.connect(settings.redis_url)
     broker = streams.broker(settings.redis_url)
     heartbeat = Heartbeat(database, workers, socket.gethostname())
-    relay = Relay(database, client, outbox, ORDERING, note_announced)
-    consumer = Consumer(
+    relay = Relay(database, client, outbox, ORDERING, unanswered)
+    consumer: Consumer[FulfilmentEvent] = Consumer(
         broker=broker,
         client=client,
         stream=FULFILMENT,
         group="ordering",
-        read=read_fulfilment,
+        read=read_fulfilment_batch,
         handle=lambda events: database.run(follow, events),
         database=database,
         letters=dead_letters,
@@ -52,7 +52,6 @@ def build(settings: Settings | None = None) -> FastAPI:
         Loop(relay.relay, RELAY_PAUSE),
         Loop(partial(resume, database, stages(database, catalog)), 1.0),
         Loop(partial(release, database, catalog), 0.5),
-        Loop(Reminders(database, client).remind, 1.0),
         Loop(partial(notice_loss, database, client), 1.0),
         Loop(ClockWatch(database).look, 1.0),
         Loop(partial(trim, client, ORDERING), 10.0),

@@ -34,7 +34,7 @@ def _around(*places: str) -> list[Point]:
 
 
 CATALOG_CALL = _around("catalog_call.before", "catalog_call.after")
-RELAY = [*_both("claim", "remove_sent"), *_around("relay.before_xadd", "relay.after_xadd")]
+RELAY = [*_both("claim"), *_around("relay.before_xadd", "relay.after_xadd")]
 CONSUMER = [*_around("consumer.before_ack", "consumer.after_ack"), *_both("bury", stimulus="poison")]
 HEARTBEAT = [*_both("record"), *_both("remove", stimulus="SIGTERM")]
 
@@ -51,10 +51,11 @@ POINTS: dict[str, list[Point]] = {
         *HEARTBEAT,
         *CATALOG_CALL,
         *_both("claim_overdue", "follow", "released"),
-        *_both("begin_anew", "make_due", "announce_overdue", within=20.0, stimulus="Redis emptied"),
+        *_both("begin_anew", "make_due", within=20.0, stimulus="Redis emptied"),
     ],
     "fulfilment-worker": [
         *RELAY,
+        *_both("remove_sent"),
         *CONSUMER,
         *HEARTBEAT,
         *_both("receive", "complete", "pass_point_of_no_return", "fail"),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import redis
 
+from contracts.batches import seal
 from contracts.streams import FULFILMENT, ORDERING, PAYLOAD_FIELD
 
 STREAMS = (ORDERING.name, FULFILMENT.name)
@@ -20,13 +21,14 @@ POISON: list[dict[bytes, bytes]] = [
     {PAYLOAD_FIELD: b""},
     {PAYLOAD_FIELD: b"\xff\xfe\x00\x80"},
     {PAYLOAD_FIELD: b"not JSON"},
-    {PAYLOAD_FIELD: b'{"version":1,"type":"OrderPlaced","revision":1}'},
-    {PAYLOAD_FIELD: b'{"version":1,"type":"OrderPlaced","order_id":"1","revision":1}'},
-    {PAYLOAD_FIELD: b'{"version":99,"type":"OrderPlaced","order_id":1,"revision":1}'},
-    {PAYLOAD_FIELD: b'{"version":1,"type":"OrderEaten","order_id":1,"revision":1}'},
+    {PAYLOAD_FIELD: b'{"version":99,"events":[{"version":1,"type":"OrderPlaced","order_id":1,"revision":1}]}'},
+    {PAYLOAD_FIELD: seal([b'{"version":1,"type":"OrderPlaced","revision":1}'])},
+    {PAYLOAD_FIELD: seal([b'{"version":1,"type":"OrderPlaced","order_id":"1","revision":1}'])},
+    {PAYLOAD_FIELD: seal([b'{"version":99,"type":"OrderPlaced","order_id":1,"revision":1}'])},
+    {PAYLOAD_FIELD: seal([b'{"version":1,"type":"OrderEaten","order_id":1,"revision":1}'])},
     {PAYLOAD_FIELD: b"x" * 1_000_000},
 ]
-FOR_ORDERING_ALONE = [{PAYLOAD_FIELD: EVENT % (b"OrderFulfilled", UNKNOWN_ORDER)}]
+FOR_ORDERING_ALONE = [{PAYLOAD_FIELD: seal([EVENT % (b"OrderFulfilled", UNKNOWN_ORDER)])}]
 
 
 def connect(port: int) -> "redis.Redis":

@@ -51,8 +51,8 @@ def unsettled(system: WholeSystem, before: Mark) -> dict[str, int]:
         found = {f"orders {row['state']}": int(row["n"]) for row in rows(connection, UNSETTLED.format(before.order_id))}
         found["fulfilments without a living worker"] = rows(connection, OWNERLESS)[0]["n"]
         for service, last in before.outboxes.items():
-            unsent = f"SELECT COUNT(*) AS n FROM {service}.outbox WHERE id <= {last}"
-            found[f"unsent events of {service}"] = rows(connection, unsent)[0]["n"]
+            unsent = f"SELECT COUNT(*) AS n FROM {service}.outbox WHERE id <= {last} AND sent = 0"
+            found[f"unsent batches of {service}"] = rows(connection, unsent)[0]["n"]
     with redis.Redis(port=system.redis.port) as client:
         for stream in STREAMS:
             for group in stream.groups:

@@ -11,6 +11,7 @@ from catalog import manage_products, reserve_stock
 from chassis import outbox as rows
 from chassis.database import Database
 from chassis.idempotency import fingerprint
+from contracts.batches import unseal
 from contracts.events import read_fulfilment, read_ordering
 from contracts.reservations import Line
 from faults.ledger import Adjustment, Answer, Ledger, Placement
@@ -64,7 +65,8 @@ class SmallWorld:
     def announce(self) -> list[Fulfilment]:
         """What waits in ordering's outbox reaches fulfilment."""
         waiting = self.ordering.transact(rows.claim, ordering_outbox, 100)
-        taken, _ = self.fulfilment.transact(receive, [read_ordering(row.payload) for row in waiting], OWNER)
+        events = [read_ordering(event) for batch in waiting for event in unseal(batch.payload)]
+        taken, _ = self.fulfilment.transact(receive, events, OWNER)
         self.ordering.transact(rows.remove, ordering_outbox, [row.id for row in waiting] or [0])
         return taken
 
@@ -83,7 +85,7 @@ class SmallWorld:
     def answer(self) -> None:
         """What waits in fulfilment's outbox reaches ordering."""
         waiting = self.fulfilment.transact(rows.claim, fulfilment_outbox, 100)
-        self.ordering.transact(follow, [read_fulfilment(row.payload) for row in waiting])
+        self.ordering.transact(follow, [read_fulfilment(event) for batch in waiting for event in unseal(batch.payload)])
         self.fulfilment.transact(rows.remove, fulfilment_outbox, [row.id for row in waiting] or [0])
 
 

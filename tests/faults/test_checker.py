@@ -300,10 +300,7 @@ UNSETTLED = {
         "UPDATE fulfilment.fulfilments SET state = 'processing' WHERE order_id = 1",
         "fulfilments without a living worker",
     ),
-    "an unsent event": (
-        "INSERT INTO ordering.outbox (id, order_id, revision, type, payload) VALUES (1, 1, 1, 'OrderPlaced', '{}')",
-        "unsent events of ordering",
-    ),
+    "an unsent batch": ("INSERT INTO ordering.outbox (id, payload) VALUES (1, '{}')", "unsent batches of ordering"),
 }
 
 

@@ -9,13 +9,16 @@ import pytest
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from sqlalchemy import Connection, MetaData, create_engine, func, select
+from sqlalchemy import Connection, MetaData, Table, create_engine, func, select, text
 
 from chassis import outbox as chassis_outbox
+from chassis import relay as relay_module
 from chassis.database import Database
-from chassis.outbox import add, claim, outbox_table
+from chassis.outbox import LONGEST_DISTANCE_SECONDS, MOST_BYTES, MOST_EVENTS, Batch, add, claim, outbox_table
 from chassis.problems import Unavailable
-from chassis.relay import Relay, Sent
+from chassis.relay import ONE_IN, Relay
+from chassis.streams import ensure_group
+from contracts.batches import names, seal, unseal
 from contracts.streams import ORDERING, PAYLOAD_FIELD
 from harness.clocks import set_back
 from harness.schemas import Schema
@@ -31,9 +34,10 @@ NEVER = Retry(NoBackoff(), 0)
 class Placed:
     order_id: int
     revision: int = 1
+    padding: str = ""
 
     def model_dump_json(self) -> str:
-        return json.dumps({"order_id": self.order_id})
+        return json.dumps({"order_id": self.order_id, "revision": self.revision, "padding": self.padding})
 
 
 @pytest.fixture(autouse=True)
@@ -56,7 +60,16 @@ def waiting(connection: Connection) -> int:
 
 async def announced(client: Redis) -> list[int]:
     """The orders on the stream, in its order."""
-    return [json.loads(fields[PAYLOAD_FIELD])["order_id"] for _, fields in await entries(client, ORDERING.name)]
+    batches = [unseal(fields[PAYLOAD_FIELD]) for _, fields in await entries(client, ORDERING.name)]
+    return [json.loads(event)["order_id"] for batch in batches for event in batch]
+
+
+def orders_of(batches: Sequence[Batch]) -> list[int]:
+    return [order_id for batch in batches for order_id, _ in names(batch.payload)]
+
+
+def let_be_due(connection: Connection) -> None:
+    connection.execute(outbox.update().values(due_at=text("NOW(6) - INTERVAL 1 SECOND")))
 
 
 async def test_events_are_announced_in_the_order_they_were_added_and_then_gone(
@@ -115,20 +128,21 @@ async def test_two_relays_share_the_work_and_neither_double_nor_lose(database: D
     assert database.transact(waiting) == 0
 
 
-async def test_after_a_crash_between_send_and_remove_it_is_sent_again_once_the_claim_ran_out(
+async def test_after_a_crash_between_send_and_remove_it_is_sent_again_once_it_is_due_again(
     database: Database, redis_client: Redis, relay: Relay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def crash(_connection: Connection, _sent: Sequence[Sent]) -> None:
+    def crash(_connection: Connection, _outbox: Table, _ids: Sequence[int]) -> int:
         raise SystemExit
 
     database.transact(announce, 1)
-    monkeypatch.setattr(chassis_outbox, "CLAIM_SECONDS", 1)
-    with pytest.raises(SystemExit):
-        await Relay(database, redis_client, outbox, ORDERING, on_sent=crash).relay()
+    with monkeypatch.context() as patch:
+        patch.setattr(chassis_outbox, "remove", crash)
+        with pytest.raises(SystemExit):
+            await relay.relay()
 
     await relay.relay()
     while_claimed = await announced(redis_client)
-    await asyncio.sleep(1)
+    database.transact(let_be_due)
     await relay.relay()
 
     assert while_claimed == [1]
@@ -143,7 +157,7 @@ async def test_without_redis_the_events_stay_and_redis_is_named(database: Databa
         with pytest.raises(Unavailable, match="Redis"):
             await Relay(database, nobody, outbox, ORDERING).relay()
 
-    assert database.transact(waiting) == 2
+    assert database.transact(waiting) == 1
 
 
 async def test_redis_out_of_memory_takes_no_event_off_the_outbox(
@@ -165,7 +179,7 @@ async def test_no_row_is_locked_while_redis_keeps_the_relay_waiting(
     database: Database, black_hole: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database.transact(announce, 1)
-    monkeypatch.setattr(chassis_outbox, "CLAIM_SECONDS", 0)
+    monkeypatch.setattr(chassis_outbox, "AGAIN_AFTER_SECONDS", 0)
 
     async with Redis(port=black_hole, retry=NEVER) as silent:
         relaying = asyncio.create_task(Relay(database, silent, outbox, ORDERING).relay())
@@ -176,7 +190,7 @@ async def test_no_row_is_locked_while_redis_keeps_the_relay_waiting(
         await asyncio.gather(relaying, return_exceptions=True)
 
     assert still_waiting
-    assert [event.order_id for event in free] == [1]
+    assert orders_of(free) == [1]
 
 
 @pytest.fixture
@@ -195,45 +209,90 @@ async def black_hole() -> AsyncIterator[int]:
     await server.wait_closed()
 
 
-async def test_who_wants_to_know_is_told_what_was_sent_in_the_commit_that_removes_it(
+def nothing_answered(_connection: Connection, batches: Sequence[Batch]) -> dict[int, bytes]:
+    return {batch.id: batch.payload for batch in batches}
+
+
+async def test_what_needs_an_answer_stays_and_is_sent_again_until_it_has_come(
     database: Database, redis_client: Redis
 ) -> None:
-    told: list[Sent] = []
+    answered: set[int] = set()
 
-    def note(connection: Connection, sent: Sequence[Sent]) -> None:
-        assert waiting(connection) == 0
-        told.extend(sent)
+    def unanswered(_connection: Connection, batches: Sequence[Batch]) -> dict[int, bytes]:
+        found = {}
+        for batch in batches:
+            if left := [event for event in unseal(batch.payload) if json.loads(event)["order_id"] not in answered]:
+                found[batch.id] = seal(left)
+        return found
 
-    database.transact(announce, 1, 2)
-    await Relay(database, redis_client, outbox, ORDERING, on_sent=note).relay()
+    relay = Relay(database, redis_client, outbox, ORDERING, unanswered)
+    database.transact(announce, 1, 2, 3)
+    for answer in ({1}, {1, 3}, {1, 2, 3}):
+        await relay.relay()
+        answered |= answer
+        database.transact(let_be_due)
+    await relay.relay()
 
-    entry_ids = [entry_id for entry_id, _ in await entries(redis_client, ORDERING.name)]
-    assert [(sent.order_id, sent.type, sent.entry_id) for sent in told] == [
-        (1, "Placed", entry_ids[0]),
-        (2, "Placed", entry_ids[1]),
-    ]
+    assert await announced(redis_client) == [1, 2, 3, 2, 3, 2]
+    assert database.transact(waiting) == 0
 
 
-async def test_who_wants_to_know_is_told_once_although_the_commits_answer_was_lost(
-    database: Database, redis_client: Redis
-) -> None:
-    told: list[Sent] = []
-    relay = Relay(database, redis_client, outbox, ORDERING, on_sent=lambda _connection, sent: told.extend(sent))
+def test_what_is_sent_for_the_first_time_is_asked_for_no_answer(database: Database) -> None:
+    def never(_connection: Connection, batches: Sequence[Batch]) -> dict[int, bytes]:
+        raise AssertionError(batches)
+
     database.transact(announce, 1)
-    claimed = database.transact(claim, outbox, 10)
-    sent = [Sent(1, 1, "Placed", "1-1")]
 
-    database.transact(relay.remove_sent, claimed, sent)
-    database.transact(relay.remove_sent, claimed, sent)
+    assert orders_of(database.transact(claim, outbox, 10, never)) == [1]
 
-    assert told == sent
+
+def test_a_batch_comes_again_at_growing_distance_up_to_a_bound(database: Database) -> None:
+    database.transact(announce, 1)
+
+    distances = []
+    for _ in range(7):
+        assert len(database.transact(claim, outbox, 10, nothing_answered)) == 1
+        assert database.transact(claim, outbox, 10, nothing_answered) == []
+        distances.append(round(database.transact(seconds_until_due)))
+        database.transact(let_be_due)
+
+    assert distances == [15, 30, 60, 120, 240, LONGEST_DISTANCE_SECONDS, LONGEST_DISTANCE_SECONDS]
+
+
+def seconds_until_due(connection: Connection) -> float:
+    return float(
+        connection.execute(text("SELECT TIMESTAMPDIFF(MICROSECOND, NOW(6), due_at) / 1e6 FROM outbox")).scalar_one()
+    )
+
+
+def batch_sizes(database: Database) -> list[int]:
+    return [len(unseal(batch.payload)) for batch in database.transact(claim, outbox, 1000)]
+
+
+def test_the_events_of_a_commit_are_one_batch(database: Database) -> None:
+    database.transact(announce, *range(MOST_EVENTS))
+
+    assert batch_sizes(database) == [MOST_EVENTS]
+
+
+def test_a_batch_is_bounded_in_events_and_in_bytes(database: Database) -> None:
+    database.transact(announce, *range(MOST_EVENTS + 1))
+    assert batch_sizes(database) == [MOST_EVENTS, 1]
+
+    large = [Placed(order_id, padding="x" * (MOST_BYTES // 3)) for order_id in range(4)]
+    database.transact(add, outbox, [*large, Placed(5, padding="x" * MOST_BYTES)])
+    assert batch_sizes(database) == [2, 2, 1]
 
 
 def test_any_number_of_events_costs_as_many_statements_as_one(database: Database) -> None:
     one, many = [1], range(2, 52)
 
     assert statements(database, announce, *many) == statements(database, announce, *one)
-    assert statements(database, claim, outbox, 50) == statements(database, claim, outbox, 1)
+    assert statements(database, claim, outbox, 1) == 2
+    for order_id in range(100, 150):
+        database.transact(announce, order_id)
+    database.transact(let_be_due)
+    assert statements(database, claim, outbox, 50) == 2
 
 
 def test_a_claim_does_not_last_longer_because_the_database_clock_was_set_back(database: Database) -> None:
@@ -242,7 +301,70 @@ def test_a_claim_does_not_last_longer_because_the_database_clock_was_set_back(da
 
     def claim_an_hour_ago(connection: Connection) -> list[int]:
         with set_back(connection, 3600):
-            return [row.order_id for row in claim(connection, outbox, 10)]
+            return orders_of(claim(connection, outbox, 10))
 
     assert database.transact(claim, outbox, 10) == []
     assert database.transact(claim_an_hour_ago) == [1]
+
+
+@pytest.fixture
+async def behind(redis_client: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever hasn't read what is there is away."""
+    monkeypatch.setattr(relay_module, "AWAY_SECONDS", 0.0)
+    await ensure_group(redis_client, ORDERING.name, "fulfilment")
+
+
+async def read(client: Redis) -> None:
+    await client.xreadgroup("fulfilment", "a consumer", {ORDERING.name: ">"})
+
+
+@pytest.mark.usefixtures("behind")
+async def test_nothing_is_sent_again_while_its_reader_is_away(database: Database, redis_client: Redis) -> None:
+    relay = Relay(database, redis_client, outbox, ORDERING, nothing_answered)
+    database.transact(announce, 1)
+    await relay.relay()
+    await asyncio.sleep(0.01)
+    for _ in range(ONE_IN - 1):
+        database.transact(let_be_due)
+        await relay.relay()
+    database.transact(announce, 2)
+    await relay.relay()
+
+    assert await announced(redis_client) == [1, 2]
+
+
+@pytest.mark.usefixtures("behind")
+async def test_what_may_never_have_been_sent_does_not_wait_for_a_reader_for_ever(
+    database: Database, redis_client: Redis
+) -> None:
+    relay = Relay(database, redis_client, outbox, ORDERING, nothing_answered)
+    database.transact(announce, 1)
+    await relay.relay()
+    await asyncio.sleep(0.01)
+    for _ in range(ONE_IN):
+        database.transact(let_be_due)
+        await relay.relay()
+
+    assert await announced(redis_client) == [1, 1]
+
+
+@pytest.mark.usefixtures("behind")
+async def test_when_the_reader_is_back_it_has_the_time_that_new_batches_have(
+    database: Database, redis_client: Redis
+) -> None:
+    relay = Relay(database, redis_client, outbox, ORDERING, nothing_answered)
+    database.transact(announce, 1)
+    await relay.relay()
+    await asyncio.sleep(0.01)
+    for _ in range(3):
+        database.transact(let_be_due)
+        await relay.relay()
+    put_off = database.transact(seconds_until_due)
+    await read(redis_client)
+
+    await relay.relay()
+
+    assert (round(put_off), round(database.transact(seconds_until_due))) == (120, 15)
+    database.transact(let_be_due)
+    await relay.relay()
+    assert await announced(redis_client) == [1, 1]

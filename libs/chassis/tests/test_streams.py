@@ -19,7 +19,8 @@ from chassis.dead_letter_routes import redrive
 from chassis.dead_letters import KEPT_OF_A_VALUE, dead_letter_table, unpack
 from chassis.problems import Conflict, Unavailable
 from chassis.streams import Consumer, ensure_group
-from contracts.events import OrderCancelled, OrderingEvent, read_ordering
+from contracts.batches import read_ordering_batch, seal, unseal
+from contracts.events import OrderCancelled, OrderingEvent
 from contracts.streams import ORDERING, PAYLOAD_FIELD
 from harness.engine import RedisServer
 from harness.streams import pending
@@ -31,10 +32,18 @@ POISON: dict[str, dict[Any, bytes]] = {
     "binary": {PAYLOAD_FIELD: b"\x00\xff\xfe\x80"},
     "field name binary": {b"\xff": b"\xff"},
     "not JSON": {PAYLOAD_FIELD: b"order 1, please"},
-    "no order id": {PAYLOAD_FIELD: b'{"type": "OrderCancelled", "revision": 1}'},
-    "wrong type": {PAYLOAD_FIELD: b'{"type": "OrderCancelled", "revision": 1, "order_id": "one"}'},
-    "unknown version": {PAYLOAD_FIELD: b'{"type": "OrderCancelled", "revision": 1, "order_id": 1, "version": 2}'},
-    "unknown type": {PAYLOAD_FIELD: b'{"type": "OrderEaten", "revision": 1, "order_id": 1}'},
+    "no batch": {PAYLOAD_FIELD: b'{"type": "OrderCancelled", "revision": 1, "order_id": 1}'},
+    "a list": {PAYLOAD_FIELD: b"[1]"},
+    "batch of an unknown version": {PAYLOAD_FIELD: b'{"version": 2, "events": []}'},
+    "batch of none": {PAYLOAD_FIELD: seal([])},
+    "batch of no list": {PAYLOAD_FIELD: b'{"version": 1, "events": {}}'},
+    "no event": {PAYLOAD_FIELD: seal([b"null"])},
+    "no order id": {PAYLOAD_FIELD: seal([b'{"type": "OrderCancelled", "revision": 1}'])},
+    "wrong type": {PAYLOAD_FIELD: seal([b'{"type": "OrderCancelled", "revision": 1, "order_id": "one"}'])},
+    "unknown version": {
+        PAYLOAD_FIELD: seal([b'{"type": "OrderCancelled", "revision": 1, "order_id": 1, "version": 2}'])
+    },
+    "unknown type": {PAYLOAD_FIELD: seal([b'{"type": "OrderEaten", "revision": 1, "order_id": 1}'])},
     "1 MB": {PAYLOAD_FIELD: b"x" * 1_000_000},
 }
 
@@ -89,7 +98,7 @@ def reading(redis_url: str, redis_client: Redis, database: Database) -> Reading:
             client=redis_client,
             stream=ORDERING,
             group=GROUP,
-            read=read_ordering,
+            read=read_ordering_batch,
             handle=handle,
             database=database,
             letters=letters,
@@ -107,7 +116,7 @@ def reading(redis_url: str, redis_client: Redis, database: Database) -> Reading:
 async def publish(client: Redis, *order_ids: int) -> None:
     for order_id in order_ids:
         event = OrderCancelled(order_id=order_id, revision=1)
-        await client.xadd(ORDERING.name, {PAYLOAD_FIELD: event.model_dump_json()})
+        await client.xadd(ORDERING.name, {PAYLOAD_FIELD: seal([event.model_dump_json().encode()])})
 
 
 async def all_acknowledged(client: Redis) -> None:
@@ -126,6 +135,15 @@ async def nobody_blocks(client: Redis) -> None:
 
 def buried(connection: Connection) -> list[dict[bytes, bytes]]:
     return [unpack(row.fields) for row in connection.execute(select(letters).order_by(letters.c.id))]
+
+
+def entry_ids(connection: Connection) -> list[str]:
+    return [row.entry_id for row in connection.execute(select(letters).order_by(letters.c.id))]
+
+
+def json_of(event: bytes) -> bytes:
+    """The same, as orjson writes it."""
+    return unseal(seal([event]))[0]
 
 
 def reasons(connection: Connection) -> list[str]:
@@ -228,6 +246,46 @@ async def test_a_dead_letter_that_can_not_be_stored_stays_in_the_stream_and_hold
     assert reader.order_ids == [1]
 
 
+def _order_ids(payload: bytes) -> list[int]:
+    return [json.loads(event)["order_id"] for event in unseal(payload)]
+
+
+async def test_of_a_batch_only_what_can_not_be_handled_is_buried_and_its_neighbours_count(
+    reading: Reading, redis_client: Redis, database: Database
+) -> None:
+    reader = Reader()
+
+    async def fail_on_7(events: list[OrderingEvent]) -> None:
+        if any(event.order_id == 7 for event in events):
+            raise LookupError("order 7 is unknown")
+
+    reader.before = fail_on_7
+    good = [OrderCancelled(order_id=order_id, revision=1).model_dump_json().encode() for order_id in (5, 6, 7, 8)]
+    bad = b'{"type":"OrderEaten","new":"field"}'
+    entry_id = await redis_client.xadd(ORDERING.name, {PAYLOAD_FIELD: seal([good[0], bad, *good[1:]])})
+    async with reading(reader):
+        await reader.has_read(5, 6, 8)
+        await all_acknowledged(redis_client)
+
+    assert reader.order_ids == [5, 6, 8]
+    assert [unseal(fields[PAYLOAD_FIELD]) for fields in database.transact(buried)] == [[bad], [json_of(good[2])]]
+    named = entry_id.decode() if isinstance(entry_id, bytes) else entry_id
+    assert database.transact(entry_ids) == [f"{named}#1", f"{named}#3"]
+
+
+async def test_an_entry_stays_until_everything_in_it_is_dealt_with(
+    reading: Reading, redis_client: Redis, database: Database
+) -> None:
+    reader = Reader()
+    database.transact(lambda connection: connection.execute(text("ALTER TABLE dead_letters RENAME TO gone")).close())
+    good = OrderCancelled(order_id=1, revision=1).model_dump_json().encode()
+    await redis_client.xadd(ORDERING.name, {PAYLOAD_FIELD: seal([good, b"null"])})
+
+    async with reading(reader):
+        await reader.has_read(1)
+        await some_pending(redis_client, 1)
+
+
 async def some_pending(client: Redis, count: int) -> None:
     async with asyncio.timeout(20):
         while await pending(client, ORDERING.name, GROUP) != count:
@@ -250,7 +308,7 @@ async def test_an_event_that_its_reader_fails_on_is_buried_alone(
         await all_acknowledged(redis_client)
 
     assert reader.order_ids == [*range(1, 7), *range(8, 20)]
-    assert [json.loads(fields[PAYLOAD_FIELD])["order_id"] for fields in database.transact(buried)] == [7]
+    assert [_order_ids(fields[PAYLOAD_FIELD]) for fields in database.transact(buried)] == [[7]]
     assert database.transact(reasons) == ["LookupError: order 7 is unknown"]
 
 

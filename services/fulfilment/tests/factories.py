@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, text
 
 from chassis.database import Database
+from contracts.batches import unseal
 from contracts.events import FulfilmentEvent, Item, OrderCancelled, OrderPlaced, read_fulfilment
 from fulfilment import fulfilments as stored
 from fulfilment.fulfilments import Fulfilment
@@ -81,7 +82,8 @@ def told(database: Database) -> list[tuple[str, int, int]]:
 
 
 def outbox_events(database: Database) -> list[FulfilmentEvent]:
-    return [read_fulfilment(payload) for (payload,) in rows(database, "SELECT payload FROM outbox ORDER BY id")]
+    batches = rows(database, "SELECT payload FROM outbox ORDER BY id")
+    return [read_fulfilment(event) for (payload,) in batches for event in unseal(payload)]
 
 
 def tries(database: Database, order_id: int = 1) -> list[tuple[int, str, str]]:

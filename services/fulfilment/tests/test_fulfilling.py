@@ -98,7 +98,7 @@ async def test_two_thousand_orders_are_in_flight_at_once_and_each_is_fulfilled_o
 
     assert most == 2000
     assert rows(database, "SELECT state, COUNT(*) FROM fulfilments GROUP BY state") == [("fulfilled", 2000)]
-    assert rows(database, "SELECT COUNT(*), COUNT(DISTINCT order_id) FROM outbox") == [(2000, 2000)]
+    assert sorted(order_id for _, order_id, _ in told(database)) == sorted(row.order_id for row in taken)
 
 
 async def test_a_failing_step_is_tried_again_until_it_succeeds(database: Database, working: Start) -> None:
@@ -345,7 +345,7 @@ def refused(schemas: Schemas, event: str) -> Iterator[None]:
     """The database takes no event of this kind."""
     schemas.server.execute(
         f"CREATE TRIGGER fulfilment.refuse BEFORE INSERT ON fulfilment.outbox FOR EACH ROW "
-        f"IF NEW.type = '{event}' THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'refused'; END IF"
+        f'IF NEW.payload LIKE "%\\"type\\":\\"{event}\\"%" THEN SIGNAL SQLSTATE "45000" SET MESSAGE_TEXT = "refused"; END IF'
     )
     try:
         yield

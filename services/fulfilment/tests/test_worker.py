@@ -14,7 +14,8 @@ from chassis.database import Database
 from chassis.heartbeat import Heartbeat
 from chassis.problems import Unavailable
 from chassis.streams import Consumer
-from contracts.events import OrderingEvent, read_ordering
+from contracts.batches import read_ordering_batch, seal
+from contracts.events import OrderingEvent
 from contracts.streams import ORDERING, PAYLOAD_FIELD
 from fulfilment.fulfil_orders import Fulfilling
 from fulfilment.fulfilments import Fulfilment
@@ -86,7 +87,7 @@ async def consumer(
         client=redis_client,
         stream=ORDERING,
         group="fulfilment",
-        read=read_ordering,
+        read=read_ordering_batch,
         handle=worker.handle,
         database=database,
         letters=dead_letters,
@@ -97,7 +98,7 @@ async def consumer(
 async def delivered(client: Redis, *payloads: bytes) -> list[streams.Entry]:
     """Entries read for the group, so pending until they are acknowledged."""
     for payload in payloads:
-        await client.xadd(ORDERING.name, {PAYLOAD_FIELD: payload})
+        await client.xadd(ORDERING.name, {PAYLOAD_FIELD: seal([payload])})
     read: Any = await client.xreadgroup("fulfilment", "a consumer", {ORDERING.name: ">"})
     [(_, entries)] = read
     return list(entries)

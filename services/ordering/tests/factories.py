@@ -7,15 +7,16 @@ from decimal import Decimal
 from itertools import count
 from typing import Any
 
-from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import Connection, TextClause, func, select, text
 
 from chassis.database import Database
 from chassis.idempotency import fingerprint
+from contracts.batches import unseal
 from contracts.events import OrderCancelled, OrderPlaced, read_ordering
 from contracts.reservations import Line, Outcome, PricedLine, Result, Shortage
 from ordering import orders as stored
 from ordering.accept_orders import NewOrder, accept
-from ordering.model import State, Step, order_steps, orders, outbox
+from ordering.model import State, orders, outbox
 from ordering.orders import Order
 from ordering.place_orders import Verdict, decide
 
@@ -61,7 +62,9 @@ def an_order(database: Database, state: State, *, revision: int = 1, due_in: int
             decide(connection, [refused(order) if state is State.REJECTED else held(order)])
         moved = orders.update().where(orders.c.id == order.id).values(state=state, revision=revision)
         connection.execute(moved.values(due_at=None if due_in is None else _in_seconds(due_in)))
-        connection.execute(outbox.delete().where(outbox.c.order_id == order.id))
+        if state not in {State.PENDING, State.REJECTED}:
+            newest = connection.execute(select(func.max(outbox.c.id))).scalar_one()
+            connection.execute(outbox.delete().where(outbox.c.id == newest))
         [planted] = stored.read(connection, [order.id])
         assert isinstance(planted, Order)
         return planted
@@ -71,12 +74,6 @@ def an_order(database: Database, state: State, *, revision: int = 1, due_in: int
 
 def _in_seconds(seconds: int) -> TextClause:
     return text("NOW(6) + INTERVAL :due SECOND").bindparams(due=seconds)
-
-
-def an_announced_step(database: Database, order_id: int, revision: int, entry: str) -> None:
-    detail = {"revision": revision, "entry": entry}
-    row = {"order_id": order_id, "step": Step.ANNOUNCED, "at": DECIDED_AT, "detail": detail}
-    database.transact(lambda connection: connection.execute(order_steps.insert(), [row]).close())
 
 
 def held(order: Order) -> Verdict:
@@ -114,7 +111,8 @@ def announcements(database: Database) -> list[tuple[str, int, int]]:
 
 
 def outbox_events(database: Database) -> list[OrderPlaced | OrderCancelled]:
-    return [read_ordering(payload) for (payload,) in rows(database, "SELECT payload FROM outbox ORDER BY id")]
+    batches = rows(database, "SELECT payload FROM outbox ORDER BY id")
+    return [read_ordering(event) for (payload,) in batches for event in unseal(payload)]
 
 
 def forget_announcements(database: Database) -> None:
@@ -131,6 +129,11 @@ def seconds_until_due(database: Database, order_id: int) -> float | None:
     sql = "SELECT TIMESTAMPDIFF(MICROSECOND, NOW(6), due_at) / 1000000 FROM orders WHERE id = :id"
     [(seconds,)] = rows(database, sql, id=order_id)
     return None if seconds is None else float(seconds)
+
+
+def let_all_be_sent_again(database: Database) -> None:
+    """As if everything in the outbox had been sent a while ago."""
+    rows(database, "UPDATE outbox SET due_at = NOW(6) - INTERVAL 1 SECOND, sent = GREATEST(sent, 1)")
 
 
 def let_be_due(database: Database, order_ids: Sequence[int]) -> None:

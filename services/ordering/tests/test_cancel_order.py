@@ -41,7 +41,7 @@ def test_a_cancel_is_noted_and_announced_in_one_commit(database: Database, state
     assert (cancelling.state, cancelling.revision) == (State.CANCELLING, 5)
     assert announcements(database) == [("OrderCancelled", order.id, 5)]
     assert steps_of(database, order.id) == ["cancel_requested"]
-    assert 10 < (seconds_until_due(database, order.id) or 0) < 20
+    assert seconds_until_due(database, order.id) is None, "its announcement is looked after"
 
 
 @pytest.mark.parametrize("state", sorted(ALREADY))

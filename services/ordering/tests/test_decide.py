@@ -63,10 +63,11 @@ def test_what_is_answered_is_what_is_stored(database: Database) -> None:
     assert stored.refusal is None
 
 
-def test_a_placed_order_is_looked_after_if_nobody_answers(database: Database) -> None:
+def test_a_decided_order_is_not_looked_after_but_its_announcement_is(database: Database) -> None:
     [placed] = decide_all(database, held(a_pending_order(database)))
 
-    assert 10 < (seconds_until_due(database, placed.id) or 0) < 20
+    assert seconds_until_due(database, placed.id) is None
+    assert announcements(database) == [("OrderPlaced", placed.id, 1)]
 
 
 @pytest.mark.parametrize("result", sorted(REFUSALS))

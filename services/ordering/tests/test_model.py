@@ -1,6 +1,6 @@
 """The one table of how an order moves."""
 
-from ordering.model import RAISES_REVISION, TRANSITIONS, UNSETTLED, Cause, State
+from ordering.model import RAISES_REVISION, TRANSITIONS, Cause, State
 
 FINAL = {State.FULFILLED, State.CANCELLED, State.REJECTED}
 
@@ -44,7 +44,3 @@ def test_a_cancelled_order_gave_its_stock_back_first() -> None:
 
 def test_what_starts_something_new_raises_the_revision() -> None:
     assert {Cause.CANCEL, Cause.REDRIVE} == RAISES_REVISION
-
-
-def test_whatever_waits_for_a_machine_is_looked_after() -> None:
-    assert set(State) - FINAL - {State.FAILED} == UNSETTLED

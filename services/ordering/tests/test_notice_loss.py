@@ -2,93 +2,129 @@
 
 import pytest
 from redis.asyncio import Redis
+from sqlalchemy import Connection
 
+from chassis import outbox as chassis_outbox
 from chassis.database import Database
+from contracts.batches import names
 from harness.engine import RedisServer
-from ordering.announce_again import Reminders
-from ordering.model import WAITING, State
+from ordering.announce_again import announce, unanswered
+from ordering.model import WAITING, State, outbox
 from ordering.notice_loss import MARK, Memory, begin_anew, make_due, notice_loss
-from ordering.tests.factories import an_order, announcements, rows, seconds_until_due
+from ordering.tests.factories import an_order, rows
+
+
+def announced(database: Database, *states: State) -> list[int]:
+    """Orders, each announced a while ago in a batch of its own."""
+    orders = [an_order(database, state).id for state in states]
+    for order_id in orders:
+        database.transact(announce, order_id)
+    put_off(database)
+    return orders
+
+
+def put_off(database: Database) -> None:
+    rows(database, "UPDATE outbox SET due_at = NOW(6) + INTERVAL 200 SECOND, sent = 5")
+
+
+def due(database: Database) -> list[int]:
+    """The orders whose batches are due, without touching them."""
+
+    def look(connection: Connection) -> list[int]:
+        batches = chassis_outbox.claim(connection, outbox, 1000, unanswered)
+        connection.rollback()
+        return [order_id for batch in batches for order_id, _ in names(batch.payload)]
+
+    return database.transact(look)
 
 
 async def test_an_emptied_redis_makes_all_that_wait_due_at_once(database: Database, redis_client: Redis) -> None:
-    waiting = [an_order(database, state, due_in=300) for state in WAITING]
-    others = [an_order(database, state, due_in=None) for state in (State.FAILED, State.FULFILLED, State.CANCELLED)]
+    waiting = announced(database, *WAITING)
     await notice_loss(database, redis_client)
-    rows(database, "UPDATE orders SET due_at = NOW(6) + INTERVAL 300 SECOND WHERE due_at IS NOT NULL")
+    put_off(database)
     await notice_loss(database, redis_client)
-    undisturbed = [seconds_until_due(database, order.id) for order in waiting]
+    undisturbed = due(database)
 
     await redis_client.flushall()
     await notice_loss(database, redis_client)
-    await Reminders(database, redis_client).remind()
 
-    assert min(seconds or 0 for seconds in undisturbed) > 200
-    assert sorted(order_id for _, order_id, _ in announcements(database)) == [order.id for order in waiting]
-    assert {seconds_until_due(database, order.id) for order in others} == {None}
+    assert undisturbed == []
+    assert due(database) == waiting
 
 
-def test_after_a_loss_orders_are_made_due_in_steps_that_each_commit(database: Database) -> None:
-    waiting = [an_order(database, WAITING[number % 2], due_in=300).id for number in range(5)]
-    an_order(database, State.FAILED, due_in=None)
+def test_what_is_due_after_a_loss_and_gets_no_answer_comes_again_as_soon_as_after_its_first_time(
+    database: Database,
+) -> None:
+    announced(database, State.PLACED)
+    database.transact(begin_anew, Memory("a run", "a mark"))
+    database.transact(make_due, 10)
+
+    database.transact(chassis_outbox.claim, outbox, 10, unanswered)
+
+    [(seconds,)] = rows(database, "SELECT TIMESTAMPDIFF(SECOND, NOW(6), due_at) FROM outbox")
+    assert 10 <= seconds <= 15
+
+
+def test_after_a_loss_batches_are_made_due_in_steps_that_each_commit(database: Database) -> None:
+    waiting = announced(database, *(WAITING[number % 2] for number in range(5)))
     database.transact(begin_anew, Memory("a run", "a mark"))
 
-    due = []
+    found = []
     for _ in range(4):
         database.transact(make_due, 2)
-        due.append([id_ for id_ in waiting if (seconds_until_due(database, id_) or 0) <= 0])
+        found.append(due(database))
 
-    assert due == [waiting[:2], waiting[:4], waiting, waiting]
+    assert found == [waiting[:2], waiting[:4], waiting, waiting]
 
 
 async def test_after_a_crash_in_between_the_rest_is_made_due_by_whoever_lives_on(
     database: Database, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ordering.notice_loss.AT_ONCE", 2)
-    waiting = [an_order(database, State.PLACED, due_in=300).id for _ in range(5)]
+    waiting = announced(database, *[State.PLACED] * 5)
     await notice_loss(database, redis_client)
-    rows(database, "UPDATE orders SET due_at = NOW(6) + INTERVAL 300 SECOND")
+    put_off(database)
 
     turns = [await notice_loss(database, redis_client) for _ in range(3)]
 
     assert turns == [True, False, False]
-    assert [id_ for id_ in waiting if (seconds_until_due(database, id_) or 0) <= 0] == waiting[2:]
+    assert due(database) == waiting[2:]
 
 
 async def test_a_loss_is_noticed_once(database: Database, redis_client: Redis) -> None:
-    order = an_order(database, State.PLACED)
+    announced(database, State.PLACED)
     await notice_loss(database, redis_client)
     await redis_client.flushall()
     await notice_loss(database, redis_client)
-    rows(database, "UPDATE orders SET due_at = NOW(6) + INTERVAL 300 SECOND")
+    put_off(database)
 
     await notice_loss(database, redis_client)
 
-    assert (seconds_until_due(database, order.id) or 0) > 200
+    assert due(database) == []
     assert await redis_client.get(MARK) is not None
 
 
 async def test_a_restarted_redis_is_looked_after_whether_it_lost_anything_or_not(
     database: Database, redis_client: Redis, redis_server: RedisServer
 ) -> None:
-    order = an_order(database, State.PLACED)
+    waiting = announced(database, State.PLACED)
     await notice_loss(database, redis_client)
-    rows(database, "UPDATE orders SET due_at = NOW(6) + INTERVAL 300 SECOND")
+    put_off(database)
 
     redis_server.engine.kill()
     redis_server.engine.start()
     await redis_client.connection_pool.disconnect()
     await notice_loss(database, redis_client)
 
-    assert (seconds_until_due(database, order.id) or 0) <= 0
+    assert due(database) == waiting
 
 
 async def test_a_crash_between_noticing_and_marking_notices_again(database: Database, redis_client: Redis) -> None:
-    order = an_order(database, State.PLACED)
+    waiting = announced(database, State.PLACED)
     await notice_loss(database, redis_client)
     await redis_client.delete(MARK)
-    rows(database, "UPDATE orders SET due_at = NOW(6) + INTERVAL 300 SECOND")
+    put_off(database)
 
     await notice_loss(database, redis_client)
 
-    assert (seconds_until_due(database, order.id) or 0) <= 0
+    assert due(database) == waiting

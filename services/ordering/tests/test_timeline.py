@@ -1,17 +1,17 @@
 """One timeline per order, each step with the time it was stored with when it happened."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from chassis.database import Database
-from chassis.relay import Sent
+from contracts.events import OrderFulfilled
 from ordering.cancel_order import cancel
 from ordering.model import State
-from ordering.note_announced import note_announced, sent_at
 from ordering.release_stock import released
 from ordering.tests.factories import a_pending_order, an_order
 from ordering.timeline import timeline
+from ordering.worker import follow
 
 
 def steps(database: Database, order_id: int) -> list[str]:
@@ -33,31 +33,23 @@ def test_it_begins_with_what_placing_did(database: Database, state: State, expec
     assert set(steps(database, order.id)) == expected
 
 
-def test_it_is_oldest_first_whatever_order_the_steps_were_stored_in(database: Database) -> None:
+def test_it_is_oldest_first_and_tells_when_the_order_was_announced(database: Database) -> None:
     order = an_order(database, State.PLACED)
-    after = int(order.created_at.timestamp() * 1000) + 5000
-    database.transact(note_announced, [Sent(order.id, 1, "OrderPlaced", f"{after + 100}-0")])
-    database.transact(note_announced, [Sent(order.id, 1, "OrderPlaced", f"{after}-3")])
+    at = datetime.now(UTC) + timedelta(seconds=5)
+    event = OrderFulfilled(
+        order_id=order.id,
+        revision=1,
+        announced_at=at,
+        taken_at=at + timedelta(seconds=1),
+        decided_at=at + timedelta(seconds=2),
+    )
+    database.transact(follow, [event])
 
     told = database.transact(timeline, order.id)
 
     assert [step.at for step in told] == sorted(step.at for step in told)
-    assert [step.at for step in told if step.step == "announced"] == [
-        sent_at(f"{after}-3"),
-        sent_at(f"{after + 100}-0"),
-    ]
-
-
-def test_an_order_announced_and_cancelled_in_the_same_millisecond_shows_both(database: Database) -> None:
-    order = an_order(database, State.PLACED)
-
-    database.transact(
-        note_announced,
-        [Sent(order.id, 1, "OrderPlaced", "1700000000000-0"), Sent(order.id, 1, "OrderCancelled", "1700000000000-1")],
-    )
-
-    announced = [step.detail["event"] for step in database.transact(timeline, order.id) if step.step == "announced"]
-    assert announced == ["OrderPlaced", "OrderCancelled"]
+    assert [step.step for step in told][-3:] == ["announced", "taken", "fulfilled"]
+    assert told[-3].at == at
 
 
 def test_a_cancel_shows_when_it_was_asked_and_when_the_stock_came_back(database: Database) -> None:
@@ -68,10 +60,6 @@ def test_a_cancel_shows_when_it_was_asked_and_when_the_stock_came_back(database:
 
     assert steps(database, order.id)[-1] == "cancel_requested"
     assert steps(database, releasing.id)[-1] == "stock_returned"
-
-
-def test_an_entry_tells_its_time_to_the_millisecond() -> None:
-    assert sent_at("1700000000123-7") - sent_at("1700000000000-0") == timedelta(milliseconds=123)
 
 
 def test_every_time_says_its_zone(database: Database) -> None:

@@ -10,7 +10,8 @@ from redis.asyncio import Redis
 from chassis import streams
 from chassis.database import Database
 from chassis.streams import Consumer
-from contracts.events import FulfilmentCancelled, FulfilmentEvent, OrderFulfilled, read_fulfilment
+from contracts.batches import read_fulfilment_batch, seal
+from contracts.events import FulfilmentCancelled, FulfilmentEvent, OrderFulfilled
 from contracts.streams import FULFILMENT, PAYLOAD_FIELD
 from ordering.model import State, dead_letters
 from ordering.tests.factories import an_order, rows, states, steps_of
@@ -28,7 +29,7 @@ async def consumer(database: Database, redis_url: str, redis_client: Redis) -> A
         client=redis_client,
         stream=FULFILMENT,
         group="ordering",
-        read=read_fulfilment,
+        read=read_fulfilment_batch,
         handle=lambda events: database.run(follow, events),
         database=database,
         letters=dead_letters,
@@ -38,7 +39,7 @@ async def consumer(database: Database, redis_url: str, redis_client: Redis) -> A
 
 async def delivered(client: Redis, *payloads: bytes) -> list[streams.Entry]:
     for payload in payloads:
-        await client.xadd(FULFILMENT.name, {PAYLOAD_FIELD: payload})
+        await client.xadd(FULFILMENT.name, {PAYLOAD_FIELD: seal([payload])})
     read: Any = await client.xreadgroup("ordering", "a consumer", {FULFILMENT.name: ">"})
     [(_, entries)] = read
     return list(entries)

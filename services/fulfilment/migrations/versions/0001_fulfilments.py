@@ -18,6 +18,7 @@ def upgrade() -> None:
             failures INT NOT NULL DEFAULT 0,
             items JSON NOT NULL,
             reason VARCHAR(1000),
+            announced_at DATETIME(6),
             taken_at DATETIME(6),
             started_at DATETIME(6),
             decided_at DATETIME(6),

@@ -23,7 +23,6 @@ def upgrade() -> None:
             reserved_at DATETIME(6),
             decided_at DATETIME(6),
             due_at DATETIME(6),
-            reminders INT NOT NULL DEFAULT 0,
             fulfilled JSON,
             cancel_forced BOOL NOT NULL DEFAULT 0,
             listed BOOL GENERATED ALWAYS AS (state <> 'rejected') VIRTUAL,

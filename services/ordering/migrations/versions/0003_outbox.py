@@ -1,4 +1,4 @@
-"""Events not yet on the stream."""
+"""Batches of events, each until it is done with."""
 
 from alembic import op
 
@@ -11,11 +11,10 @@ def upgrade() -> None:
         """
         CREATE TABLE IF NOT EXISTS outbox (
             id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
-            order_id BIGINT NOT NULL,
-            revision INT NOT NULL,
-            type VARCHAR(64) NOT NULL,
             payload MEDIUMBLOB NOT NULL,
-            claimed_until DATETIME(6)
+            sent INT NOT NULL DEFAULT 0,
+            due_at DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
+            KEY by_due (due_at)
         )
         """
     )
