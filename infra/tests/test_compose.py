@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from chassis.serve import DRAIN_SECONDS
+from chassis.process.serve import DRAIN_SECONDS
 from local.mysql_server import MySQL
 from local.redis_server import Redis
 from local.topology import PORTS, ROOT, SERVICES, WORKERS, Topology

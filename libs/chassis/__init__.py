@@ -1,1 +1,1 @@
-"""Plumbing without business nouns, shared by all services."""
+"""Plumbing, shared by all services: it knows no order, product or reservation."""

@@ -1,3 +1,3 @@
-from chassis.serve import main
+from chassis.process.serve import main
 
 main("catalog", {"api": 8101})

@@ -14,12 +14,14 @@ from catalog import manage_products, private_api
 from catalog.manage_products import Deleted, Product, StockMovement, Versioned
 from catalog.model import MAX_STOCK, idempotency_keys, products
 from catalog.settings import Settings
-from chassis.database import CONNECTIONS_ASIDE, Database
-from chassis.gather import Gather
-from chassis.idempotency import IdempotencyKey, fingerprint, once
-from chassis.paging import PageQuery, followed, link_next
+from chassis.database.transactions import CONNECTIONS_ASIDE, Database
 from chassis.problems import PreconditionFailed
-from chassis.web import Body, PathId, Price, Text255, create_app, public_router
+from chassis.process.gather import Gather
+from chassis.web.app import create_app
+from chassis.web.fields import Body, PathId, Price, Text255
+from chassis.web.idempotency import IdempotencyKey, fingerprint, once
+from chassis.web.paging import PageQuery, followed, link_next
+from chassis.web.routes import public_router
 
 PRODUCTS = "/api/v1/products"
 

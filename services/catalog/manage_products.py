@@ -9,9 +9,9 @@ from sqlalchemy import Connection, Row, bindparam, func, select
 
 from catalog.model import MAX_STOCK, MovementKind, products, stock_movements
 from catalog.reserve_stock import Movement, Shelf, lock, move
-from chassis.paging import page_of
 from chassis.problems import Conflict, NotFound, PreconditionFailed, Problem
-from chassis.web import Money, UtcTime
+from chassis.web.fields import Money, UtcTime
+from chassis.web.paging import page_of
 
 STALE = "The product has changed since you read it"
 

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from catalog.settings import MigrationSettings
-from chassis.migrations import upgrade
+from chassis.database.migrations import upgrade
 
 
 def run() -> None:

@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.mysql import DATETIME, LONGTEXT
 
-from chassis.idempotency import idempotency_table
+from chassis.web.idempotency import idempotency_table
 
 MAX_STOCK = 1_000_000_000
 NAME_LENGTH = 255

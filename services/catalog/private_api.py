@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from fastapi import APIRouter, Response
 
 from catalog import prove_stock, reserve_stock
-from chassis.database import Database
-from chassis.gather import Gather
-from chassis.metrics import stock_differences
-from chassis.paging import PageQuery
+from chassis.database.transactions import Database
 from chassis.problems import Unavailable
-from chassis.web import private_router
+from chassis.process.gather import Gather
+from chassis.web.metrics import stock_differences
+from chassis.web.paging import PageQuery
+from chassis.web.routes import private_router
 from contracts.reservations import (
     HeldAnswer,
     HoldersAnswer,

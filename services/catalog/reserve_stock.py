@@ -15,7 +15,7 @@ import orjson
 from sqlalchemy import Connection, Select, bindparam, func, select, text
 
 from catalog.model import MovementKind, ReservationState, products, reservations, stock_movements
-from chassis.rows import insert
+from chassis.database.rows import insert
 from contracts.reservations import Outcome, PricedLine, Reservation, Result, Shortage
 
 log = logging.getLogger(__name__)

@@ -1,3 +1,3 @@
-from chassis.serve import main
+from chassis.process.serve import main
 
 main("fulfilment", {"api": 8103, "worker": 8130})

@@ -7,11 +7,14 @@ from fastapi import APIRouter, FastAPI
 from pydantic import BaseModel
 from sqlalchemy import Connection
 
-from chassis import dead_letter_routes, heartbeat, streams
-from chassis.database import Database
-from chassis.gather import Gather
+from chassis.database.transactions import Database
+from chassis.messaging import dead_letter_routes, streams
 from chassis.problems import NotFound
-from chassis.web import PathId, UtcTime, create_app, private_router, public_router
+from chassis.process import heartbeat
+from chassis.process.gather import Gather
+from chassis.web.app import create_app
+from chassis.web.fields import PathId, UtcTime
+from chassis.web.routes import private_router, public_router
 from fulfilment import fulfilments
 from fulfilment.fulfilments import Fulfilment
 from fulfilment.model import State, dead_letters, workers

@@ -14,10 +14,10 @@ from typing import ParamSpec, TypeVar
 
 from sqlalchemy import Connection, bindparam, text
 
-from chassis.database import Database
-from chassis.gather import Gather
+from chassis.database.rows import folded
+from chassis.database.transactions import Database
 from chassis.problems import Unavailable
-from chassis.rows import folded
+from chassis.process.gather import Gather
 from fulfilment.fulfilments import LOCK, Fulfilment, lock, now, remember_tries, tell
 from fulfilment.model import LONGEST_BACKOFF_SECONDS, REASON_LENGTH, TRANSITIONS, Cause, State, fulfilments
 from fulfilment.step import Step

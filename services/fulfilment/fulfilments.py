@@ -6,8 +6,8 @@ from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import Connection, Row, bindparam, func, select
 
-from chassis import outbox as announcements
-from chassis.rows import insert
+from chassis.database.rows import insert
+from chassis.messaging import outbox as announcements
 from contracts.events import FulfilmentCancelled, FulfilmentEvent, FulfilmentFailed, Item, OrderFulfilled, Try
 from fulfilment.model import LONGEST_BACKOFF_SECONDS, State, fulfilments, outbox, past_tries
 

@@ -5,9 +5,9 @@ from enum import StrEnum
 from sqlalchemy import CHAR, JSON, BigInteger, Column, Index, Integer, MetaData, String, Table
 from sqlalchemy.dialects.mysql import DATETIME
 
-from chassis.dead_letters import dead_letter_table
-from chassis.heartbeat import workers_table
-from chassis.outbox import outbox_table
+from chassis.messaging.dead_letters import dead_letter_table
+from chassis.messaging.outbox import outbox_table
+from chassis.process.heartbeat import workers_table
 
 REASON_LENGTH = 1000
 LONGEST_BACKOFF_SECONDS = 30.0

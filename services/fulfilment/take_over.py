@@ -5,7 +5,7 @@ from collections.abc import Collection
 
 from sqlalchemy import Connection, bindparam, func, select
 
-from chassis import heartbeat
+from chassis.process import heartbeat
 from fulfilment.fulfilments import COLUMNS, Fulfilment, lock, of_row, remember_tries
 from fulfilment.model import IN_WORK, fulfilments, workers
 

@@ -8,10 +8,10 @@ from decimal import Decimal
 
 from sqlalchemy import Connection, bindparam, select
 
-from chassis.database import Database, Locked, telling_locks
-from chassis.idempotency import require_same
+from chassis.database.rows import insert
+from chassis.database.transactions import Database, Locked, telling_locks
 from chassis.problems import Unavailable, Unprocessable
-from chassis.rows import insert
+from chassis.web.idempotency import require_same
 from contracts.reservations import Line
 from ordering.model import State, orders
 from ordering.orders import COLUMNS, Order, fetch

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, bindparam, select
 
-from chassis import outbox as announcements
-from chassis.outbox import Batch
+from chassis.messaging import outbox as announcements
+from chassis.messaging.outbox import Batch
 from chassis.problems import Conflict
 from contracts.batches import names, seal, unseal
 from contracts.events import OrderCancelled, OrderPlaced

@@ -8,12 +8,15 @@ from typing import Annotated, Literal, Self
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 from pydantic import Field, model_validator
 
-from chassis import heartbeat, streams
-from chassis.database import CONNECTIONS_ASIDE, Database
-from chassis.gather import Gather
-from chassis.idempotency import IdempotencyKey, fingerprint, generated_key, key_of
-from chassis.paging import Page, followed, link_next
-from chassis.web import MAX_ID, Amount, Body, Checks, PathId, create_app, public_router, require_all
+from chassis.database.transactions import CONNECTIONS_ASIDE, Database
+from chassis.messaging import streams
+from chassis.process import heartbeat
+from chassis.process.gather import Gather
+from chassis.web.app import Checks, create_app, require_all
+from chassis.web.fields import MAX_ID, Amount, Body, PathId
+from chassis.web.idempotency import IdempotencyKey, fingerprint, generated_key, key_of
+from chassis.web.paging import Page, followed, link_next
+from chassis.web.routes import public_router
 from contracts.reservations import Line
 from ordering import orders, private_api
 from ordering.accept_orders import Accepting, NewOrder

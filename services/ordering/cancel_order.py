@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from sqlalchemy import Connection
 
-from chassis import outbox as announcements
+from chassis.messaging import outbox as announcements
 from chassis.problems import RETRY_AFTER_SECONDS, Conflict
 from contracts.events import OrderCancelled
 from ordering.model import Cause, State, Step, outbox

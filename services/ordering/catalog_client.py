@@ -11,8 +11,8 @@ from typing import TypeVar
 import aiohttp
 from pydantic import BaseModel, ValidationError
 
-from chassis.crash_points import crash_point
 from chassis.problems import Unavailable
+from chassis.process.crash_points import crash_point
 from contracts.reservations import (
     MAX_RESERVATIONS,
     HeldAnswer,

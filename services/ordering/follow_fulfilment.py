@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, text
 
-from chassis.rows import folded, insert
+from chassis.database.rows import folded, insert
 from contracts.events import OrderFulfilled, Outcome
 from ordering.model import TRANSITIONS, Cause, State, Step, order_steps, orders
 from ordering.orders import lock

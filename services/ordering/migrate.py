@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from chassis.migrations import upgrade
+from chassis.database.migrations import upgrade
 from ordering.settings import MigrationSettings
 
 

@@ -18,10 +18,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.mysql import DATETIME
 
-from chassis.dead_letters import dead_letter_table
-from chassis.heartbeat import workers_table
-from chassis.idempotency import FingerprintColumn, KeyColumn
-from chassis.outbox import outbox_table
+from chassis.messaging.dead_letters import dead_letter_table
+from chassis.messaging.outbox import outbox_table
+from chassis.process.heartbeat import workers_table
+from chassis.web.idempotency import FingerprintColumn, KeyColumn
 
 MAX_ITEMS = 100
 MAX_QUANTITY = 10_000

@@ -9,7 +9,7 @@ from time import monotonic
 
 from sqlalchemy import Connection, text
 
-from chassis.database import Database
+from chassis.database.transactions import Database
 from ordering.model import redis_marks
 
 log = logging.getLogger(__name__)

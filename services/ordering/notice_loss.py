@@ -12,9 +12,9 @@ from redis import asyncio as redis
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects.mysql import insert
 
-from chassis import outbox as announcements
-from chassis.database import Database
-from chassis.streams import available
+from chassis.database.transactions import Database
+from chassis.messaging import outbox as announcements
+from chassis.messaging.streams import available
 from ordering.model import outbox, redis_marks
 
 log = logging.getLogger(__name__)

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, Select, bindparam, func, select
 
-from chassis.paging import page_of
 from chassis.problems import NotFound
+from chassis.web.paging import page_of
 from contracts.reservations import Line, Outcome, Reservation
 from ordering.model import TRANSITIONS, Cause, State, Step, order_steps, orders
 

@@ -13,11 +13,11 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from chassis import outbox as announcements
-from chassis.database import Database
-from chassis.gather import Gather
+from chassis.database.rows import folded
+from chassis.database.transactions import Database
+from chassis.messaging import outbox as announcements
 from chassis.problems import Unavailable
-from chassis.rows import folded
+from chassis.process.gather import Gather
 from contracts.events import Item as EventItem
 from contracts.events import OrderPlaced
 from contracts.reservations import REFUSALS, Outcome, Reservation, Result

@@ -3,10 +3,11 @@
 from fastapi import APIRouter
 from redis import asyncio as redis
 
-from chassis import dead_letter_routes
-from chassis.database import Database
-from chassis.metrics import stock_differences
-from chassis.web import PathId, private_router
+from chassis.database.transactions import Database
+from chassis.messaging import dead_letter_routes
+from chassis.web.fields import PathId
+from chassis.web.metrics import stock_differences
+from chassis.web.routes import private_router
 from contracts.reservations import StockProof
 from ordering.announce_again import announce
 from ordering.cancel_order import cancel

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection, bindparam, select
 
-from chassis.database import Database
+from chassis.database.transactions import Database
 from contracts.reservations import MAX_RESERVATIONS, Difference, HeldLines, StockProof
 from ordering.catalog_client import CatalogClient
 from ordering.model import State, orders

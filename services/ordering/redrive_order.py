@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection
 
-from chassis import outbox as announcements
+from chassis.messaging import outbox as announcements
 from chassis.problems import Conflict
 from ordering.model import Cause, State, Step, outbox
 from ordering.orders import Order, begin_revision, lock_one

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
-from chassis.database import Database
-from chassis.rows import insert
+from chassis.database.rows import insert
+from chassis.database.transactions import Database
 from ordering.catalog_client import CatalogClient, UnexpectedAnswer
 from ordering.model import TRANSITIONS, Cause, State, Step, order_steps, orders
 from ordering.orders import lock

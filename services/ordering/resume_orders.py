@@ -5,8 +5,8 @@ import logging
 
 from sqlalchemy import Connection, bindparam, select, text
 
-from chassis.clock import has_come
-from chassis.database import Database
+from chassis.database.clock import has_come
+from chassis.database.transactions import Database
 from ordering.accept_orders import RESUME_AFTER_SECONDS
 from ordering.model import State, orders
 from ordering.orders import COLUMNS, Order, fetch

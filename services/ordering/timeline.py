@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel
 from sqlalchemy import Connection, select
 
-from chassis.web import UtcTime
+from chassis.web.fields import UtcTime
 from ordering.model import State, order_steps, orders
 from ordering.orders import Order, read
 

@@ -7,7 +7,7 @@ from fastapi import Response
 from pydantic import BaseModel
 
 from chassis.problems import Conflict, NotFound, Problem
-from chassis.web import Money, UtcTime
+from chassis.web.fields import Money, UtcTime
 from contracts.reservations import Outcome, Result
 from ordering.model import State
 from ordering.orders import Order

@@ -7,14 +7,14 @@ from functools import partial
 from fastapi import FastAPI
 from sqlalchemy import Connection
 
-from chassis import streams
-from chassis.database import Database
-from chassis.heartbeat import Heartbeat
-from chassis.loops import Loop
-from chassis.relay import RELAY_PAUSE, Relay
-from chassis.streams import Consumer
-from chassis.trim import trim
-from chassis.worker import create_worker
+from chassis.database.transactions import Database
+from chassis.messaging import streams
+from chassis.messaging.consumer import Consumer
+from chassis.messaging.relay import RELAY_PAUSE, Relay
+from chassis.messaging.trim import trim
+from chassis.process.heartbeat import Heartbeat
+from chassis.process.loops import Loop
+from chassis.process.worker import create_worker
 from contracts.batches import read_fulfilment_batch
 from contracts.events import FulfilmentCancelled, FulfilmentEvent, FulfilmentFailed, OrderFulfilled
 from contracts.streams import FULFILMENT, ORDERING

@@ -35,16 +35,16 @@ SQL_PRODUCTS = re.compile(r"\b(UPDATE|INTO)\s+(catalog\.)?products\b", re.IGNORE
 
 
 def commits_elsewhere(source: Source) -> Iterator[str]:
-    """A commit outside `chassis/database.py`."""
-    if source.path == "chassis/database.py":
+    """A commit outside `chassis/database/transactions.py`."""
+    if source.path == "chassis/database/transactions.py":
         return
     for call in source.calls():
         if isinstance(call.func, ast.Attribute) and call.func.attr in {"commit", "begin", "begin_nested"}:
-            yield source.at(call, f"{call.func.attr}() is for chassis/database.py alone")
+            yield source.at(call, f"{call.func.attr}() is for chassis/database/transactions.py alone")
     for constant in strings(source.tree):
         if SQL_COMMIT.match(str(constant.value)):
             yield source.at(constant, "a transaction is begun or committed in SQL")
-        if constant.value == "AUTOCOMMIT" and source.path != "chassis/migrations.py":
+        if constant.value == "AUTOCOMMIT" and source.path != "chassis/database/migrations.py":
             yield source.at(constant, "every statement would commit")
 
 

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Source:
-    """`path` is as one imports it: `chassis/database.py`, `catalog/reserve_stock.py`."""
+    """`path` is as one imports it: `chassis/database/transactions.py`, `catalog/reserve_stock.py`."""
 
     path: str
     text: str

@@ -13,7 +13,7 @@ PLANTED: dict[Rule, list[tuple[str, str]]] = {
     rules.commits_elsewhere: [
         ("ordering/place_orders.py", "def place(connection):\n    connection.commit()"),
         ("catalog/api.py", "with engine.begin() as connection:\n    pass"),
-        ("chassis/outbox.py", "connection.execute(text('COMMIT'))"),
+        ("chassis/messaging/outbox.py", "connection.execute(text('COMMIT'))"),
         ("ordering/orders.py", "engine.execution_options(isolation_level='AUTOCOMMIT')"),
     ],
     rules.touches_stock_elsewhere: [
@@ -27,7 +27,7 @@ PLANTED: dict[Rule, list[tuple[str, str]]] = {
         ("ordering/orders.py", f"{CONNECTION}async def read(connection: Connection): ..."),
         ("ordering/orders.py", f"{CONNECTION}def read(connection: Connection):\n    httpx.post('http://catalog')"),
         (
-            "chassis/outbox.py",
+            "chassis/messaging/outbox.py",
             f"{CONNECTION}def add(connection: Connection, client):\n    client.xadd('ordering', {{}})",
         ),
         (
@@ -66,7 +66,7 @@ CASES = [
     for n, (path, text) in enumerate(planted)
 ]
 INNOCENT = [
-    ("chassis/database.py", "with self._engine.begin() as connection: ..."),
+    ("chassis/database/transactions.py", "with self._engine.begin() as connection: ..."),
     ("catalog/manage_products.py", "products.insert().values(name=name, price=price, stock=0)"),
     ("catalog/manage_products.py", "products.update().values(name=name, price=price)"),
     ("catalog/manage_products.py", '"""A doc that says SELECT … FROM products FOR UPDATE."""'),

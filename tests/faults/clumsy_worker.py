@@ -8,8 +8,8 @@ import asyncio
 import os
 from pathlib import Path
 
-from chassis import logs
-from chassis.serve import serve
+from chassis.process import logs
+from chassis.process.serve import serve
 from fulfilment import worker
 from fulfilment.fulfilments import Fulfilment
 from fulfilment.settings import Settings

@@ -8,9 +8,9 @@ from functools import partial
 import orjson
 
 from catalog import manage_products, reserve_stock
-from chassis import outbox as rows
-from chassis.database import Database
-from chassis.idempotency import fingerprint
+from chassis.database.transactions import Database
+from chassis.messaging import outbox as rows
+from chassis.web.idempotency import fingerprint
 from contracts.batches import unseal
 from contracts.events import read_fulfilment, read_ordering
 from contracts.reservations import Line

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import pymysql
 
-from chassis.dead_letters import unpack
+from chassis.messaging.dead_letters import unpack
 from faults.clumsy_worker import AFTER_ITS_EFFECT
 from faults.redis_faults import is_poison
 

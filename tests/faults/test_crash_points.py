@@ -36,7 +36,7 @@ SECOND_WAYS = {"decide"}
 
 
 def _dies(setting: str, script: str) -> int:
-    code = f"from chassis.crash_points import commit_point, crash_point\n{script}"
+    code = f"from chassis.process.crash_points import commit_point, crash_point\n{script}"
     environment = {"PYTHONPATH": str(ROOT / "libs"), "CRASH_POINT": setting}
     return subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode
 

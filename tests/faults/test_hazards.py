@@ -10,10 +10,10 @@ import pytest
 from redis.asyncio import Redis
 from sqlalchemy import MetaData
 
-from chassis.database import Database
-from chassis.heartbeat import Heartbeat, workers_table
-from chassis.streams import ensure_group
-from chassis.trim import trim
+from chassis.database.transactions import Database
+from chassis.messaging.streams import ensure_group
+from chassis.messaging.trim import trim
+from chassis.process.heartbeat import Heartbeat, workers_table
 from contracts.streams import ORDERING, Stream
 from faults import redis_faults
 from harness.engine import RedisServer

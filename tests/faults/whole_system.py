@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 
-from chassis.migrations import upgrade
+from chassis.database.migrations import upgrade
 from faults.children import Child, Family
 from faults.clocks import Clock
 from faults.keeper import Keeper

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from chassis.outbox import AGAIN_AFTER_SECONDS
+from chassis.messaging.outbox import AGAIN_AFTER_SECONDS
 from contracts.batches import names
 from contracts.streams import ORDERING, PAYLOAD_FIELD
 from flow.buyers import nothing_under_way, ordering_meanwhile, orders_of

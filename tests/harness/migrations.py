@@ -11,7 +11,7 @@ from pathlib import Path
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, MetaData, create_engine, text
 
-from chassis.migrations import upgrade
+from chassis.database.migrations import upgrade
 from harness.schemas import ROOT, Schema
 
 

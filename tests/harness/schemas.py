@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pymysql
 
-from chassis.migrations import upgrade
+from chassis.database.migrations import upgrade
 from harness.engine import MySQLServer
 
 SERVICES = ("catalog", "ordering", "fulfilment")

@@ -5,7 +5,7 @@ from typing import Any, Concatenate, ParamSpec
 
 from sqlalchemy import Connection, text
 
-from chassis.database import Database
+from chassis.database.transactions import Database
 from harness.engine import MySQLServer
 
 P = ParamSpec("P")

@@ -36,8 +36,8 @@ TESTS = {
     f"{FULFILMENT}/on_order_cancelled.py": f"{FULFILMENT}/tests/test_on_order_cancelled.py",
     f"{FULFILMENT}/fulfil_orders.py": f"{FULFILMENT}/tests/test_fulfil_orders.py {FULFILMENT}/tests/test_fulfilling.py",
     f"{FULFILMENT}/take_over.py": f"{FULFILMENT}/tests/test_take_over.py {FULFILMENT}/tests/test_worker.py",
-    "libs/chassis/relay.py": "libs/chassis/tests/test_relay.py",
-    "libs/chassis/outbox.py": "libs/chassis/tests/test_relay.py",
+    "libs/chassis/messaging/relay.py": "libs/chassis/tests/test_relay.py",
+    "libs/chassis/messaging/outbox.py": "libs/chassis/tests/test_relay.py",
 }
 
 

@@ -4,8 +4,8 @@ import pytest
 from redis.asyncio import Redis
 from sqlalchemy import MetaData, create_engine
 
-from chassis import streams
-from chassis.database import Database
+from chassis.database.transactions import Database
+from chassis.messaging import streams
 from harness.schemas import Schema
 
 

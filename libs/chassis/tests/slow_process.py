@@ -8,9 +8,10 @@ from typing import Annotated
 
 from fastapi import FastAPI, Query
 
-from chassis import logs
-from chassis.serve import serve
-from chassis.web import create_app, public_router
+from chassis.process import logs
+from chassis.process.serve import serve
+from chassis.web.app import create_app
+from chassis.web.routes import public_router
 
 
 @asynccontextmanager

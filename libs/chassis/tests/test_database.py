@@ -10,8 +10,8 @@ import pymysql
 import pytest
 from sqlalchemy import BigInteger, CheckConstraint, Column, Connection, MetaData, Table, exc, select, text
 
-from chassis import database as chassis_database
-from chassis.database import PING_AFTER_IDLE_SECONDS, Database
+from chassis.database import transactions as chassis_database
+from chassis.database.transactions import PING_AFTER_IDLE_SECONDS, Database
 from chassis.problems import Unavailable
 from harness.engine import MySQLServer
 from harness.schemas import Schema

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chassis.gather import Gather
 from chassis.problems import NotFound, Overloaded, Unavailable
+from chassis.process.gather import Gather
 
 
 class Recorder:

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, MetaData, text
 
-from chassis import heartbeat
-from chassis.database import Database
-from chassis.heartbeat import Heartbeat, alive, forget_dead, require_alive, workers_table
+from chassis.database.transactions import Database
 from chassis.problems import Unavailable
+from chassis.process import heartbeat
+from chassis.process.heartbeat import Heartbeat, alive, forget_dead, require_alive, workers_table
 from harness.clocks import set_back
 
 metadata = MetaData()

@@ -8,9 +8,9 @@ import pytest
 from pydantic import BaseModel
 from sqlalchemy import BigInteger, Column, Connection, MetaData, Table, func, select
 
-from chassis.database import Database
-from chassis.idempotency import fingerprint, generated_key, idempotency_table, once
+from chassis.database.transactions import Database
 from chassis.problems import Conflict, Unprocessable
+from chassis.web.idempotency import fingerprint, generated_key, idempotency_table, once
 from harness.engine import MySQLServer
 from harness.schemas import Schema
 from harness.wire import wire

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from chassis import loops
-from chassis.loops import Loop, running
 from chassis.problems import Unavailable
+from chassis.process import loops
+from chassis.process.loops import Loop, running
 
 
 @pytest.fixture(autouse=True)

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, text
 
-from chassis import migrations
-from chassis.database import Database
-from chassis.migrations import MigrationFailed, upgrade
+from chassis.database import migrations
+from chassis.database.migrations import MigrationFailed, upgrade
+from chassis.database.transactions import Database
 from harness.engine import MySQLServer
 from harness.schemas import Schema
 from harness.threads import at_once
@@ -30,7 +30,7 @@ class History:
         self.directory = directory
         self.revisions = 0
         (directory / "versions").mkdir(parents=True)
-        (directory / "env.py").write_text("from chassis.migrations import run_revisions\n\nrun_revisions()\n")
+        (directory / "env.py").write_text("from chassis.database.migrations import run_revisions\n\nrun_revisions()\n")
 
     def grow(self, body: str = REVISION) -> None:
         before = f'"{self.revisions:04}"' if self.revisions else None

@@ -22,8 +22,8 @@ from sqlalchemy import (
     text,
 )
 
-from chassis.database import Database
-from chassis.paging import followed, page_of
+from chassis.database.transactions import Database
+from chassis.web.paging import followed, page_of
 from harness.schemas import Schema
 
 ROWS = 4_000

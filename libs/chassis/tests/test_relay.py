@@ -11,13 +11,13 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from sqlalchemy import Connection, MetaData, Table, create_engine, func, select, text
 
-from chassis import outbox as chassis_outbox
-from chassis import relay as relay_module
-from chassis.database import Database
-from chassis.outbox import LONGEST_DISTANCE_SECONDS, MOST_BYTES, MOST_EVENTS, Batch, add, claim, outbox_table
+from chassis.database.transactions import Database
+from chassis.messaging import outbox as chassis_outbox
+from chassis.messaging import relay as relay_module
+from chassis.messaging.outbox import LONGEST_DISTANCE_SECONDS, MOST_BYTES, MOST_EVENTS, Batch, add, claim, outbox_table
+from chassis.messaging.relay import ONE_IN, Relay
+from chassis.messaging.streams import ensure_group
 from chassis.problems import Unavailable
-from chassis.relay import ONE_IN, Relay
-from chassis.streams import ensure_group
 from contracts.batches import names, seal, unseal
 from contracts.streams import ORDERING, PAYLOAD_FIELD
 from harness.clocks import set_back

@@ -22,8 +22,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.mysql import DATETIME, VARBINARY
 
-from chassis.database import Database
-from chassis.rows import insert
+from chassis.database.rows import insert
+from chassis.database.transactions import Database
 from harness.statements import statements
 
 metadata = MetaData()

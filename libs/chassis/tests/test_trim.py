@@ -5,9 +5,9 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from chassis.messaging.streams import ensure_group
+from chassis.messaging.trim import trim
 from chassis.problems import Unavailable
-from chassis.streams import ensure_group
-from chassis.trim import trim
 from contracts.streams import Stream
 from harness.streams import entries
 from local.processes import free_port

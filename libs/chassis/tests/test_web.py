@@ -13,11 +13,13 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import Field
 
-from chassis.idempotency import IdempotencyKey
-from chassis.paging import PageQuery
 from chassis.problems import Conflict, NotFound, Unavailable
-from chassis.strict_json import strict_json
-from chassis.web import Body, PathId, Price, Text255, create_app, private_router, public_router
+from chassis.web.app import create_app
+from chassis.web.fields import Body, PathId, Price, Text255
+from chassis.web.idempotency import IdempotencyKey
+from chassis.web.paging import PageQuery
+from chassis.web.routes import private_router, public_router
+from chassis.web.strict_json import strict_json
 
 JSON = {"Content-Type": "application/json"}
 

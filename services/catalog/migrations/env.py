@@ -1,3 +1,3 @@
-from chassis.migrations import run_revisions
+from chassis.database.migrations import run_revisions
 
 run_revisions()

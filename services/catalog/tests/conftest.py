@@ -6,7 +6,7 @@ import pytest
 from catalog import api
 from catalog.settings import Settings
 from catalog.tests.serving import serving
-from chassis.database import Database
+from chassis.database.transactions import Database
 from harness.schemas import Schema, Schemas
 
 TOKEN = "a-token"

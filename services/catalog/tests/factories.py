@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from sqlalchemy import text
 
 from catalog import manage_products, reserve_stock
-from chassis.database import Database
+from chassis.database.transactions import Database
 from contracts.reservations import Line, Outcome, Reservation, Result
 
 T = TypeVar("T")

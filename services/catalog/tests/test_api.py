@@ -9,7 +9,7 @@ import pytest
 
 from catalog.tests.calls import LAPTOP, create, deltas, require_problem
 from catalog.tests.factories import at_once, require_explained_stock
-from chassis.database import Database
+from chassis.database.transactions import Database
 
 
 def test_a_product_is_created_at_its_location(client: httpx.Client) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from catalog.model import metadata
 from catalog.tests.factories import a_product, rows
-from chassis.database import Database
+from chassis.database.transactions import Database
 from harness.schemas import Schema, Schemas
 
 NEEDLE = "needle-4711"

@@ -19,7 +19,7 @@ from catalog.tests.factories import (
     reserve,
     stock_of,
 )
-from chassis.database import Database
+from chassis.database.transactions import Database
 from contracts.reservations import Outcome, Reservation, Result
 
 

@@ -6,7 +6,7 @@ import httpx
 
 from catalog.tests.calls import LAPTOP, create, deltas, require_problem
 from catalog.tests.factories import at_once, rows
-from chassis.database import Database
+from chassis.database.transactions import Database
 
 
 def test_twenty_equal_keys_at_once_make_one_product_and_equal_answers(client: httpx.Client, database: Database) -> None:

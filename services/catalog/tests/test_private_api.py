@@ -23,7 +23,7 @@ from catalog.tests.factories import (
     states_of_reservations,
     stock_of,
 )
-from chassis.database import Database
+from chassis.database.transactions import Database
 from contracts.reservations import Outcome, Reservation, ReserveAnswer, ReserveRequest, Result
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, event, text
 
 from catalog import manage_products, prove_stock
 from catalog.tests.factories import a_product, an_order, at_once, release, reserve
-from chassis.database import Database
+from chassis.database.transactions import Database
 from contracts.reservations import StockProof
 
 

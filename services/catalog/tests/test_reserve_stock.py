@@ -16,7 +16,7 @@ from catalog.tests.factories import (
     states_of_reservations,
     stock_of,
 )
-from chassis.database import Database
+from chassis.database.transactions import Database
 from chassis.problems import Conflict
 from contracts.reservations import Result
 from harness.statements import statements

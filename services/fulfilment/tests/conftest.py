@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from chassis.database import Database
+from chassis.database.transactions import Database
 from harness.schemas import Schema
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, text
 
-from chassis.database import Database
+from chassis.database.transactions import Database
 from contracts.batches import unseal
 from contracts.events import FulfilmentEvent, Item, OrderCancelled, OrderPlaced, read_fulfilment
 from fulfilment import fulfilments as stored

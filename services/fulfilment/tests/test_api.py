@@ -6,7 +6,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from chassis.database import Database
+from chassis.database.transactions import Database
 from fulfilment import api
 from fulfilment.model import State
 from fulfilment.settings import Settings

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 from sqlalchemy import Connection
 
-from chassis.database import Database
+from chassis.database.transactions import Database
 from fulfilment.fulfil_orders import (
     Failure,
     Lost,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chassis.database import Database
+from chassis.database.transactions import Database
 from chassis.problems import Unavailable
 from fulfilment import fulfil_orders
 from fulfilment.fulfil_orders import Fulfilling, Lost

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 from sqlalchemy import Connection
 
-from chassis.database import Database
+from chassis.database.transactions import Database
 from contracts.events import OrderCancelled
 from fulfilment.fulfil_orders import Failure, complete, fail, pass_point_of_no_return
 from fulfilment.fulfilments import Fulfilment

@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from chassis.database import Database
+from chassis.database.transactions import Database
 from contracts.events import OrderPlaced
 from fulfilment.fulfilments import Fulfilment
 from fulfilment.model import State

@@ -5,8 +5,8 @@ from functools import partial
 import pytest
 from sqlalchemy import Connection
 
-from chassis import heartbeat
-from chassis.database import Database
+from chassis.database.transactions import Database
+from chassis.process import heartbeat
 from fulfilment import take_over as take_over_module
 from fulfilment.fulfil_orders import Failure, fail
 from fulfilment.fulfilments import Fulfilment, lock

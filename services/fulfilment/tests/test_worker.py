@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from chassis import heartbeat as heartbeat_module
-from chassis import streams
-from chassis.database import Database
-from chassis.heartbeat import Heartbeat
+from chassis.database.transactions import Database
+from chassis.messaging import consumer as consumer_module
+from chassis.messaging import streams
+from chassis.messaging.consumer import Consumer, Entry
 from chassis.problems import Unavailable
-from chassis.streams import Consumer
+from chassis.process import heartbeat as heartbeat_module
+from chassis.process.heartbeat import Heartbeat
 from contracts.batches import read_ordering_batch, seal
 from contracts.events import OrderingEvent
 from contracts.streams import ORDERING, PAYLOAD_FIELD
@@ -95,7 +96,7 @@ async def consumer(
     await broker.stop()
 
 
-async def delivered(client: Redis, *payloads: bytes) -> list[streams.Entry]:
+async def delivered(client: Redis, *payloads: bytes) -> list[Entry]:
     """Entries read for the group, so pending until they are acknowledged."""
     for payload in payloads:
         await client.xadd(ORDERING.name, {PAYLOAD_FIELD: seal([payload])})
@@ -303,7 +304,7 @@ async def test_entries_wait_while_the_heartbeat_is_late_and_are_taken_when_it_be
     redis_client: Redis,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(streams, "RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(consumer_module, "RETRY_SECONDS", 0.05)
     monkeypatch.setattr(heartbeat_module, "LEASE_SECONDS", 0)
     entries = await delivered(redis_client, payload(order_placed(1)))
 

@@ -4,7 +4,7 @@ import asyncio
 
 from sqlalchemy import select
 
-from chassis.database import Database
+from chassis.database.transactions import Database
 from fulfilment import worker
 from fulfilment.model import workers
 from fulfilment.settings import Settings

@@ -5,7 +5,7 @@ import pytest
 from fastapi import FastAPI
 from redis.asyncio import Redis
 
-from chassis.database import Database
+from chassis.database.transactions import Database
 from harness.engine import RedisServer
 from harness.schemas import Schema, Schemas
 from ordering import api

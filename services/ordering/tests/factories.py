@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection, TextClause, func, select, text
 
-from chassis.database import Database
-from chassis.idempotency import fingerprint
+from chassis.database.transactions import Database
+from chassis.web.idempotency import fingerprint
 from contracts.batches import unseal
 from contracts.events import OrderCancelled, OrderPlaced, read_ordering
 from contracts.reservations import Line, Outcome, PricedLine, Result, Shortage

@@ -6,10 +6,10 @@ import pytest
 from redis.asyncio import Redis
 from sqlalchemy import Connection
 
-from chassis import outbox as chassis_outbox
-from chassis.database import Database
+from chassis.database.transactions import Database
+from chassis.messaging import outbox as chassis_outbox
+from chassis.messaging.relay import Relay
 from chassis.problems import Conflict
-from chassis.relay import Relay
 from contracts.batches import names
 from contracts.streams import ORDERING, PAYLOAD_FIELD
 from harness.clocks import set_back

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from chassis.database import Database
+from chassis.database.transactions import Database
 from ordering import orders
 from ordering.model import State
 from ordering.tests.catalog_stand_in import CatalogStandIn

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from chassis.database import Database
+from chassis.database.transactions import Database
 from ordering.model import metadata
 from ordering.tests.catalog_stand_in import CatalogStandIn
 from ordering.tests.factories import rows

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 from sqlalchemy import Connection
 
-from chassis.database import Database
+from chassis.database.transactions import Database
 from chassis.problems import Conflict, NotFound
 from harness.threads import at_once
 from ordering.announce_again import announce

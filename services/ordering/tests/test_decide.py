@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 from sqlalchemy import Connection
 
-from chassis.database import Database
+from chassis.database.transactions import Database
 from contracts.events import OrderPlaced
 from contracts.reservations import REFUSALS, Result
 from harness.statements import statements

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from chassis.database import Database
+from chassis.database.transactions import Database
 from contracts.events import FulfilmentCancelled, FulfilmentEvent, FulfilmentFailed, OrderFulfilled, Try
 from harness.statements import statements
 from ordering.follow_fulfilment import UnknownOrder

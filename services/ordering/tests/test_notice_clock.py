@@ -5,7 +5,7 @@ import time
 import pytest
 from redis.asyncio import Redis
 
-from chassis.database import Database
+from chassis.database.transactions import Database
 from ordering.announce_again import announce
 from ordering.model import State
 from ordering.notice_clock import ClockWatch

@@ -4,8 +4,8 @@ import pytest
 from redis.asyncio import Redis
 from sqlalchemy import Connection
 
-from chassis import outbox as chassis_outbox
-from chassis.database import Database
+from chassis.database.transactions import Database
+from chassis.messaging import outbox as chassis_outbox
 from contracts.batches import names
 from harness.engine import RedisServer
 from ordering.announce_again import announce, unanswered

@@ -4,8 +4,8 @@ import asyncio
 
 import httpx
 
-from chassis import heartbeat
-from chassis.database import Database
+from chassis.database.transactions import Database
+from chassis.process import heartbeat
 from ordering.model import State, workers
 from ordering.tests.catalog_stand_in import CatalogStandIn
 from ordering.tests.conftest import TOKEN

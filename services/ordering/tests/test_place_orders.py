@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from chassis.database import Database
+from chassis.database.transactions import Database
 from chassis.problems import Unavailable, Unprocessable
 from harness.engine import MySQLServer
 from ordering.model import State
@@ -197,7 +197,7 @@ async def test_who_can_not_be_told_whether_his_order_was_accepted_gets_the_key_t
 async def test_a_database_that_is_away_while_an_order_is_accepted_leaves_it_unknown(
     database: Database, mysql_server: MySQLServer, placing: Stages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chassis.database.ATTEMPTS", 1)
+    monkeypatch.setattr("chassis.database.transactions.ATTEMPTS", 1)
     mysql_server.engine.kill()
     try:
         with pytest.raises(Unavailable) as told:

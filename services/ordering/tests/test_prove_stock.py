@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 from sqlalchemy import Connection, text
 
-from chassis.database import Database
+from chassis.database.transactions import Database
 from contracts.reservations import Difference, HeldLines, StockProof
 from ordering.cancel_order import cancel
 from ordering.catalog_client import CatalogClient

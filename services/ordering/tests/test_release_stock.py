@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from chassis.database import Database
+from chassis.database.transactions import Database
 from chassis.problems import Unavailable
 from ordering.catalog_client import CatalogClient
 from ordering.model import State

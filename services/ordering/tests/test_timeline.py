@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from chassis.database import Database
+from chassis.database.transactions import Database
 from contracts.events import OrderFulfilled
 from ordering.cancel_order import cancel
 from ordering.model import State

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from chassis import streams
-from chassis.database import Database
-from chassis.streams import Consumer
+from chassis.database.transactions import Database
+from chassis.messaging import streams
+from chassis.messaging.consumer import Consumer, Entry
 from contracts.batches import read_fulfilment_batch, seal
 from contracts.events import FulfilmentCancelled, FulfilmentEvent, OrderFulfilled
 from contracts.streams import FULFILMENT, PAYLOAD_FIELD
@@ -37,7 +37,7 @@ async def consumer(database: Database, redis_url: str, redis_client: Redis) -> A
     await broker.stop()
 
 
-async def delivered(client: Redis, *payloads: bytes) -> list[streams.Entry]:
+async def delivered(client: Redis, *payloads: bytes) -> list[Entry]:
     for payload in payloads:
         await client.xadd(FULFILMENT.name, {PAYLOAD_FIELD: seal([payload])})
     read: Any = await client.xreadgroup("ordering", "a consumer", {FULFILMENT.name: ">"})

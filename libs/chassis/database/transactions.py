@@ -23,8 +23,8 @@ import pymysql
 from sqlalchemy import Connection, Engine, TextClause, create_engine, event, exc, text
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from chassis.crash_points import commit_point
 from chassis.problems import Unavailable
+from chassis.process.crash_points import commit_point
 
 log = logging.getLogger(__name__)
 

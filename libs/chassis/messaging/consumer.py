@@ -8,8 +8,7 @@ subscriber that ended because its group vanished is started again, and entries o
 import asyncio
 import logging
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -17,19 +16,15 @@ from faststream import AckPolicy
 from faststream.redis import RedisBroker, StreamSub
 from faststream.redis.message import FAKE_CONSUMER, BatchStreamMessage, RedisBatchStreamMessage
 from redis import asyncio as redis
-from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError, ResponseError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 from sqlalchemy import Table
 
-from chassis import dead_letters
-from chassis.crash_points import crash_point
-from chassis.database import Database
-from chassis.dead_letters import DeadLetter
-from chassis.loops import Loop, cancel
+from chassis.database.transactions import Database
+from chassis.messaging import dead_letters
+from chassis.messaging.dead_letters import DeadLetter
+from chassis.messaging.streams import available, ensure_group
 from chassis.problems import Unavailable
+from chassis.process.crash_points import crash_point
+from chassis.process.loops import Loop, cancel
 from contracts.batches import part
 from contracts.events import UnreadableEvent
 from contracts.streams import PAYLOAD_FIELD, Stream
@@ -44,32 +39,6 @@ RETRY_SECONDS = 0.5
 
 Entry = tuple[bytes, dict[bytes, bytes]]
 E_ = TypeVar("E_")
-
-
-def connection_options() -> dict[str, Any]:
-    """With the client's defaults acknowledgements were lost over a Redis restart; with these none were."""
-    return {
-        "retry": Retry(ExponentialBackoff(cap=1, base=0.05), 10),
-        "retry_on_error": [RedisConnectionError, RedisTimeoutError],
-        "socket_connect_timeout": 2,
-    }
-
-
-def connect(url: str) -> redis.Redis:
-    return redis.Redis.from_url(url, **connection_options())
-
-
-def broker(url: str) -> RedisBroker:
-    """Bodies are parsed by us, so FastStream needn't look at types; its own chatter stays out of the log."""
-    return RedisBroker(url, apply_types=False, logger=logging.getLogger("chassis.faststream"), **connection_options())
-
-
-async def ensure_group(client: redis.Redis, stream: str, group: str) -> None:
-    try:
-        await client.xgroup_create(stream, group, id="0", mkstream=True)
-    except ResponseError as error:
-        if "BUSYGROUP" not in str(error):
-            raise
 
 
 @dataclass(frozen=True)
@@ -258,17 +227,3 @@ def _of_part(stream: str, told: Told[Any], reason: str) -> DeadLetter:
 async def _entries(message: RedisBatchStreamMessage) -> list[Entry]:
     raw = message.raw_message
     return list(zip(raw["message_ids"], raw["data"], strict=True))
-
-
-@asynccontextmanager
-async def available() -> AsyncIterator[None]:
-    """Whatever goes wrong with Redis inside is Unavailable."""
-    try:
-        yield
-    except (RedisError, OSError, TimeoutError) as error:
-        raise Unavailable(f"Redis is not available: {error}") from error
-
-
-async def check(client: redis.Redis) -> None:
-    async with available():
-        await client.ping()

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from redis import asyncio as redis
 from sqlalchemy import Connection, Table
 
-from chassis import outbox as rows
-from chassis.crash_points import crash_point
-from chassis.database import Database
-from chassis.outbox import Batch, Unanswered
-from chassis.positions import seconds_behind
-from chassis.streams import available
+from chassis.database.transactions import Database
+from chassis.messaging import outbox as rows
+from chassis.messaging.outbox import Batch, Unanswered
+from chassis.messaging.positions import seconds_behind
+from chassis.messaging.streams import available
+from chassis.process.crash_points import crash_point
 from contracts.streams import PAYLOAD_FIELD, Stream
 
 log = logging.getLogger(__name__)

@@ -8,12 +8,12 @@ from fastapi import FastAPI
 from faststream.redis import RedisBroker
 from redis import asyncio as redis
 
-from chassis.database import Database
-from chassis.heartbeat import BEAT_SECONDS, FORGET_SECONDS, Heartbeat
-from chassis.loops import Loop, running
+from chassis.database.transactions import Database
+from chassis.messaging.consumer import Consumer
 from chassis.problems import Unavailable
-from chassis.streams import Consumer
-from chassis.web import create_app
+from chassis.process.heartbeat import BEAT_SECONDS, FORGET_SECONDS, Heartbeat
+from chassis.process.loops import Loop, running
+from chassis.web.app import create_app
 
 
 def create_worker(

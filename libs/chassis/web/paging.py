@@ -8,8 +8,8 @@ from fastapi import Query, Request, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from sqlalchemy import Column, Connection, Select, func, literal, select
 
-from chassis.database import Database
-from chassis.web import MAX_ID, whole_number
+from chassis.database.transactions import Database
+from chassis.web.fields import MAX_ID, whole_number
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000

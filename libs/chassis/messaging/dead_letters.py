@@ -24,9 +24,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.mysql import DATETIME, LONGTEXT
 
+from chassis.database.rows import insert
 from chassis.problems import Conflict, NotFound
-from chassis.rows import insert
-from chassis.web import UtcTime
+from chassis.web.fields import UtcTime
 from contracts.streams import PAYLOAD_FIELD
 
 REASON_LENGTH = 1000

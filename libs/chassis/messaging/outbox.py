@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.mysql import DATETIME
 
-from chassis.clock import has_come
+from chassis.database.clock import has_come
 from contracts.batches import seal
 
 MOST_EVENTS = 500

@@ -13,12 +13,15 @@ import pytest
 from redis.asyncio import Redis
 from sqlalchemy import Connection, MetaData, select, text
 
-from chassis import loops, streams
-from chassis.database import Database
-from chassis.dead_letter_routes import redrive
-from chassis.dead_letters import KEPT_OF_A_VALUE, dead_letter_table, unpack
+from chassis.database.transactions import Database
+from chassis.messaging import consumer as consumer_module
+from chassis.messaging import streams
+from chassis.messaging.consumer import Consumer
+from chassis.messaging.dead_letter_routes import redrive
+from chassis.messaging.dead_letters import KEPT_OF_A_VALUE, dead_letter_table, unpack
+from chassis.messaging.streams import ensure_group
 from chassis.problems import Conflict, Unavailable
-from chassis.streams import Consumer, ensure_group
+from chassis.process import loops
 from contracts.batches import read_ordering_batch, seal, unseal
 from contracts.events import OrderCancelled, OrderingEvent
 from contracts.streams import ORDERING, PAYLOAD_FIELD
@@ -59,7 +62,7 @@ def tables(create_tables: Callable[[MetaData], None]) -> None:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(consumer_module, "RETRY_SECONDS", 0.01)
 
 
 class Reader:
@@ -378,7 +381,7 @@ async def test_what_a_dead_consumer_never_acknowledged_is_taken_over(
     await publish(redis_client, 1, 2)
     await ensure_group(redis_client, ORDERING.name, GROUP)
     await redis_client.xreadgroup(GROUP, "died", {ORDERING.name: ">"})
-    monkeypatch.setattr(streams, "IDLE_BEFORE_TAKEOVER_MILLISECONDS", 10)
+    monkeypatch.setattr(consumer_module, "IDLE_BEFORE_TAKEOVER_MILLISECONDS", 10)
 
     async with reading(reader):
         await reader.has_read(1, 2)
@@ -389,7 +392,9 @@ async def test_what_another_consumer_is_still_busy_with_is_left_alone(
     reading: Reading, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reader = Reader()
-    monkeypatch.setattr(streams, "IDLE_BEFORE_TAKEOVER_MILLISECONDS", 600_000)  # longer than any machine stands still
+    monkeypatch.setattr(
+        consumer_module, "IDLE_BEFORE_TAKEOVER_MILLISECONDS", 600_000
+    )  # longer than any machine stands still
     await publish(redis_client, 1)
     await ensure_group(redis_client, ORDERING.name, GROUP)
     await redis_client.xreadgroup(GROUP, "busy", {ORDERING.name: ">"})

@@ -20,7 +20,7 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import ValidationError
 
-from chassis import logs
+from chassis.process import logs
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from contextlib import suppress
 from sqlalchemy import CHAR, Column, Connection, MetaData, String, Table, func, select, text
 from sqlalchemy.dialects.mysql import DATETIME, insert
 
-from chassis.clock import is_recent
-from chassis.database import Database
+from chassis.database.clock import is_recent
+from chassis.database.transactions import Database
 from chassis.problems import Unavailable
 
 BEAT_SECONDS = 1.0

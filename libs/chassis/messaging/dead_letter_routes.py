@@ -6,11 +6,11 @@ from fastapi import APIRouter
 from redis import asyncio as redis
 from sqlalchemy import Table
 
-from chassis.database import Database
-from chassis.dead_letters import LetterView, discard, list_, read
-from chassis.paging import PageQuery
-from chassis.streams import available
-from chassis.web import PathId
+from chassis.database.transactions import Database
+from chassis.messaging.dead_letters import LetterView, discard, list_, read
+from chassis.messaging.streams import available
+from chassis.web.fields import PathId
+from chassis.web.paging import PageQuery
 
 
 async def redrive(database: Database, client: redis.Redis, table: Table, letter_id: int) -> None:

@@ -2,8 +2,8 @@
 
 from redis import asyncio as redis
 
-from chassis.positions import position
-from chassis.streams import available
+from chassis.messaging.positions import position
+from chassis.messaging.streams import available
 from contracts.streams import Stream
 
 

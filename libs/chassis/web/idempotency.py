@@ -13,9 +13,9 @@ from sqlalchemy import BINARY, Column, Connection, LargeBinary, MetaData, Table,
 from sqlalchemy.dialects.mysql import DATETIME, VARBINARY
 from uuid_utils import uuid7
 
-from chassis.database import Database
+from chassis.database.transactions import Database
 from chassis.problems import Unprocessable
-from chassis.web import header_values
+from chassis.web.routes import header_values
 
 Answer = TypeVar("Answer", bound=BaseModel)
 

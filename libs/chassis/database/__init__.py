@@ -1,0 +1,1 @@
+"""MySQL: transactions, many rows at once, its clock, migrations."""

@@ -1,0 +1,1 @@
+"""Events: written with a commit, sent to a Redis stream, read from one."""

@@ -1,0 +1,1 @@
+"""HTTP: strict requests in, problem documents out."""
