@@ -88,5 +88,5 @@ def _calls(function: str) -> list[ast.Call]:
 
 
 def _sources() -> list[Path]:
-    folders = [ROOT / "libs" / "chassis", *(ROOT / "services").iterdir()]
-    return [file for folder in folders for file in folder.glob("*.py")]
+    files = [file for folder in ("libs/chassis", "services") for file in (ROOT / folder).rglob("*.py")]
+    return [file for file in files if not {"tests", "migrations"} & set(file.parts)]
