@@ -1,66 +1,63 @@
-"""The events on the streams, and how to read one.
+"""The events on the streams, and how to read them.
 
-An event is known by (type, order_id, revision): saying it again is saying the same. It evolves by adding fields with
-defaults; a change of meaning is a new `version`. `samples/` holds one stored JSON per version that must go on parsing.
-On the streams they travel in batches (`batches.py`).
+An event is known by (type, order_id, revision): saying it again is saying the same. It evolves by adding members that may be
+missing; a change of meaning is a new `version`. `samples/` holds one stored JSON per version that must go on being read.
+On the streams they travel in batches (`batches.py`). They are plain dicts, checked by pydantic when they are read: making
+an object of each would cost more than all else that is done with it.
 """
 
-from decimal import Decimal
-from typing import Annotated, Literal, TypeVar
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any, Generic, Literal, NotRequired, TypeVar, cast
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+import orjson
+from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
+
+from contracts.batches import UnreadableEvent, unseal
+
+Money = Annotated[str, Field(pattern=r"^\d{1,14}\.\d{2}$")]  # decimals travel as text
 
 
-class Event(BaseModel):
+class Event(TypedDict):
     """`revision` is the order's when the event was caused: a reader drops what is older than what it knows."""
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
-
-    version: Literal[1] = 1
-    order_id: int = Field(ge=1, lt=2**63)
-    revision: int = Field(ge=1, lt=2**31)
-    put_at: AwareDatetime | None = Field(
-        default=None, exclude=True
-    )  # when it came onto the stream: its reader's to say
+    version: Literal[1]
+    order_id: Annotated[int, Field(ge=1, lt=2**63)]
+    revision: Annotated[int, Field(ge=1, lt=2**31)]
+    put_at: NotRequired[AwareDatetime]  # when it came onto the stream: set by who reads it, whatever was sent
 
 
-class Item(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
-
+class Item(TypedDict):
     product_id: int
     quantity: int
-    unit_price: Decimal
+    unit_price: Money
 
 
-class Try(BaseModel):
+class Try(TypedDict):
     """One run of the processing step. `ended_at` is None when its worker vanished or it still runs."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
 
     number: int
     worker: str
     started_at: AwareDatetime
-    ended_at: AwareDatetime | None = None
+    ended_at: AwareDatetime | None
     result: Literal["fulfilled", "failed", "lost", "cancelled"]
-    reason: str | None = None
+    reason: str | None
 
 
 class Outcome(Event):
     """What fulfilment decided, with how it came to it. `announced_at`: when the order that it took was put on the stream."""
 
-    announced_at: AwareDatetime | None = None
-    taken_at: AwareDatetime | None = None
+    announced_at: NotRequired[AwareDatetime | None]
+    taken_at: NotRequired[AwareDatetime | None]
     decided_at: AwareDatetime
-    tries: list[Try] = []
+    tries: NotRequired[list[Try]]
 
 
 class OrderPlaced(Event):
-    type: Literal["OrderPlaced"] = "OrderPlaced"
-    items: list[Item] = Field(min_length=1)
-    total: Decimal
-    announced_at: AwareDatetime | None = Field(
-        default=None, exclude=True
-    )  # the reader's: when it was put on the stream
+    type: Literal["OrderPlaced"]
+    items: Annotated[list[Item], Field(min_length=1)]
+    total: Money
 
 
 class OrderCancelled(Event):
@@ -69,52 +66,78 @@ class OrderCancelled(Event):
     `forced`: a person asks, and takes it upon himself that the order may have been shipped by a step that then failed.
     """
 
-    type: Literal["OrderCancelled"] = "OrderCancelled"
-    forced: bool = False
+    type: Literal["OrderCancelled"]
+    forced: NotRequired[bool]
 
 
 class OrderFulfilled(Outcome):
-    type: Literal["OrderFulfilled"] = "OrderFulfilled"
+    type: Literal["OrderFulfilled"]
 
 
 class FulfilmentFailed(Outcome):
-    type: Literal["FulfilmentFailed"] = "FulfilmentFailed"
+    type: Literal["FulfilmentFailed"]
     reason: str
 
 
 class FulfilmentCancelled(Outcome):
-    type: Literal["FulfilmentCancelled"] = "FulfilmentCancelled"
+    type: Literal["FulfilmentCancelled"]
 
 
 OrderingEvent = OrderPlaced | OrderCancelled
 FulfilmentEvent = OrderFulfilled | FulfilmentFailed | FulfilmentCancelled
-E = TypeVar("E")
-
-ORDERING_KINDS = Annotated[OrderingEvent, Field(discriminator="type")]
-FULFILMENT_KINDS = Annotated[FulfilmentEvent, Field(discriminator="type")]
-_ordering: TypeAdapter[OrderingEvent] = TypeAdapter(ORDERING_KINDS)
-_fulfilment: TypeAdapter[FulfilmentEvent] = TypeAdapter(FULFILMENT_KINDS)
+E = TypeVar("E", OrderingEvent, FulfilmentEvent)
 
 
-class UnreadableEvent(Exception):
-    """These bytes are no event that this version knows; the message says why, without echoing them."""
+class _Batch(TypedDict, Generic[E]):
+    version: Literal[1]
+    events: Annotated[list[E], Field(min_length=1)]
 
 
-def read_ordering(payload: bytes) -> OrderingEvent:
-    """Parse an event of stream `ordering`, or raise UnreadableEvent."""
-    return _read(_ordering, payload)
+class Reader(Generic[E]):
+    """Reads what stands on one stream; `kinds` is the union of its events, told apart by their type."""
+
+    def __init__(self, kinds: Any) -> None:
+        kinds = Annotated[kinds, Field(discriminator="type")]
+        self._one: TypeAdapter[E] = TypeAdapter(kinds)
+        self._all: TypeAdapter[_Batch[E]] = TypeAdapter(_Batch[kinds])
+
+    def batch(self, payload: bytes, entry_id: str) -> Sequence[E | UnreadableEvent]:
+        """The events of a stream entry, in their order. Raises UnreadableEvent if it holds no batch at all."""
+        at = put_at(entry_id)
+        try:
+            events: Sequence[E | UnreadableEvent] = self._all.validate_json(payload, strict=True)["events"]
+        except ValidationError:
+            events = [self._or_why_not(orjson.dumps(event)) for event in unseal(payload)]
+        for event in events:
+            if not isinstance(event, UnreadableEvent):
+                event["put_at"] = at
+        return events
+
+    def event(self, payload: bytes) -> E:
+        """One event. Raises UnreadableEvent."""
+        try:
+            return self._one.validate_json(payload, strict=True)
+        except ValidationError as error:
+            raise UnreadableEvent(_reason(error)) from None
+
+    def _or_why_not(self, payload: bytes) -> E | UnreadableEvent:
+        try:
+            return self.event(payload)
+        except UnreadableEvent as error:
+            return error
 
 
-def read_fulfilment(payload: bytes) -> FulfilmentEvent:
-    """Parse an event of stream `fulfilment`, or raise UnreadableEvent."""
-    return _read(_fulfilment, payload)
+def _reason(error: ValidationError) -> str:
+    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    if first["type"] == "union_tag_invalid":  # its message would echo the tag
+        return "type: unknown"
+    return f"{'.'.join(str(part) for part in first['loc']) or 'payload'}: {first['msg']}"
 
 
-def _read(adapter: TypeAdapter[E], payload: bytes) -> E:
-    try:
-        return adapter.validate_json(payload)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "payload"
-        echoes = first["type"] == "union_tag_invalid"
-        raise UnreadableEvent("type: unknown" if echoes else f"{where}: {first['msg']}") from None
+def put_at(entry_id: str) -> datetime:
+    """A stream entry's id is the time, by Redis's clock, in milliseconds, and a sequence number."""
+    return datetime.fromtimestamp(int(entry_id.partition("-")[0]) / 1000, UTC)
+
+
+ordering_events = cast("Reader[OrderingEvent]", Reader(OrderingEvent))
+fulfilment_events = cast("Reader[FulfilmentEvent]", Reader(FulfilmentEvent))

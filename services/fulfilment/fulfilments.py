@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, bindparam, func, select
 
 from chassis.database.rows import insert
 from chassis.messaging import outbox as announcements
-from contracts.events import FulfilmentCancelled, FulfilmentEvent, FulfilmentFailed, Item, OrderFulfilled, Try
+from contracts.events import FulfilmentEvent, Item, Outcome, Try
 from fulfilment.model import LONGEST_BACKOFF_SECONDS, State, fulfilments, outbox, past_tries
 
 
@@ -33,16 +33,15 @@ COLUMNS = [fulfilments.c[name] for name in Fulfilment._fields]
 
 
 def of_row(row: Row[Any]) -> Fulfilment:
-    """`row` has COLUMNS. Its items are read laxly, unlike an event's: a JSON column gives back JSON's types."""
+    """`row` has COLUMNS."""
     order_id, revision, state, owner, fence, failures, items, reason, *times = tuple[Any, ...](row)
-    items = [Item.model_validate(item, strict=False) for item in items]
     times = [at and at.replace(tzinfo=UTC) for at in times]
     return Fulfilment(order_id, revision, State(state), owner, fence, failures, items, reason, *times)
 
 
 def insert_all(connection: Connection, new: Sequence[Fulfilment]) -> None:
     """The database refuses them all if there is a row for one of these orders."""
-    insert(connection, fulfilments, [{**row._asdict(), "items": [dict(item) for item in row.items]} for row in new])
+    insert(connection, fulfilments, [row._asdict() for row in new])
 
 
 BY_IDS = select(*COLUMNS).where(fulfilments.c.order_id.in_(bindparam("ids", expanding=True)))
@@ -105,40 +104,47 @@ def tell(connection: Connection, decided: Sequence[Fulfilment]) -> None:
 
 def _event(row: Fulfilment, tries: list[Try]) -> FulfilmentEvent:
     assert row.decided_at is not None
-    told: dict[str, Any] = {
+    told: Outcome = {
+        "version": 1,
         "order_id": row.order_id,
         "revision": row.revision,
         "announced_at": row.announced_at,
         "taken_at": row.taken_at,
         "decided_at": row.decided_at,
+        "tries": tries,
     }
     if row.state is State.CANCELLED:
-        return FulfilmentCancelled(**told, tries=tries)
+        return {**told, "type": "FulfilmentCancelled"}
     if row.state in {State.FAILED, State.FAILED_LATE}:
-        return FulfilmentFailed(**told, tries=tries, reason=row.reason or "unknown")
-    return OrderFulfilled(**told, tries=[*tries, _last_try(row)])
+        return {**told, "type": "FulfilmentFailed", "reason": row.reason or "unknown"}
+    return {**told, "type": "OrderFulfilled", "tries": [*tries, _last_try(row)]}
 
 
 def _last_try(row: Fulfilment) -> Try:
     assert row.owner is not None
     assert row.started_at is not None
-    return Try(
-        number=row.fence, worker=row.owner, started_at=row.started_at, ended_at=row.decided_at, result="fulfilled"
-    )
+    return {
+        "number": row.fence,
+        "worker": row.owner,
+        "started_at": row.started_at,
+        "ended_at": row.decided_at,
+        "result": "fulfilled",
+        "reason": None,
+    }
 
 
 def _past_tries(connection: Connection, order_ids: Sequence[int]) -> dict[int, list[Try]]:
     found: dict[int, list[Try]] = {}
     if order_ids:
         for row in connection.execute(PAST_TRIES, {"ids": list(order_ids)}):
-            run = Try(
-                number=row.fence,
-                worker=row.worker,
-                started_at=row.started_at.replace(tzinfo=UTC),
-                ended_at=row.ended_at and row.ended_at.replace(tzinfo=UTC),
-                result=row.result,
-                reason=row.reason,
-            )
+            run: Try = {
+                "number": row.fence,
+                "worker": row.worker,
+                "started_at": row.started_at.replace(tzinfo=UTC),
+                "ended_at": row.ended_at and row.ended_at.replace(tzinfo=UTC),
+                "result": row.result,
+                "reason": row.reason,
+            }
             found.setdefault(row.order_id, []).append(run)
     return found
 

@@ -16,22 +16,22 @@ def cancel(connection: Connection, events: Sequence[OrderCancelled]) -> set[int]
     """
     if not events:
         return set()
-    known = lock(connection, (event.order_id for event in events))
-    latest = {event.order_id: event for event in sorted(events, key=lambda event: event.revision)}
-    raised = [row._replace(revision=max(row.revision, latest[row.order_id].revision)) for row in known.values()]
+    known = lock(connection, (event["order_id"] for event in events))
+    latest = {event["order_id"]: event for event in sorted(events, key=lambda event: event["revision"])}
+    raised = [row._replace(revision=max(row.revision, latest[row.order_id]["revision"])) for row in known.values()]
     in_time = [row for row in raised if TRANSITIONS.get((row.state, _cause(latest[row.order_id])))]
     decided_at = now(connection)
     cancelled = [row._replace(state=State.CANCELLED, decided_at=decided_at) for row in in_time]
     remember_tries(connection, [row for row in in_time if row.state in IN_WORK], "cancelled", decided_at)
     for row in [*cancelled, *(row for row in raised if row not in in_time)]:
         _write(connection, row)
-    unseen = _bury_unseen(connection, {id_: event.revision for id_, event in latest.items() if id_ not in known})
+    unseen = _bury_unseen(connection, {id_: event["revision"] for id_, event in latest.items() if id_ not in known})
     tell(connection, [*cancelled, *unseen, *(row for row in raised if row not in in_time and row.state not in IN_WORK)])
     return {row.order_id for row in (*cancelled, *unseen)}
 
 
 def _cause(event: OrderCancelled) -> Cause:
-    return Cause.FORCED_CANCEL if event.forced else Cause.CANCEL
+    return Cause.FORCED_CANCEL if event.get("forced") else Cause.CANCEL
 
 
 def _write(connection: Connection, row: Fulfilment) -> None:

@@ -11,13 +11,12 @@ from sqlalchemy import Connection
 from chassis.database.transactions import Database
 from chassis.messaging import streams
 from chassis.messaging.consumer import Consumer
-from chassis.messaging.relay import RELAY_PAUSE, Relay
+from chassis.messaging.relay import Relay
 from chassis.messaging.trim import trim
 from chassis.process.heartbeat import Heartbeat
 from chassis.process.loops import Loop
 from chassis.process.worker import create_worker
-from contracts.batches import read_ordering_batch
-from contracts.events import OrderCancelled, OrderingEvent, OrderPlaced
+from contracts.events import OrderingEvent, ordering_events
 from contracts.streams import FULFILMENT, ORDERING
 from fulfilment import on_order_cancelled, on_order_placed
 from fulfilment.fulfil_orders import Fulfilling
@@ -69,8 +68,10 @@ class Worker:
 
 def receive(connection: Connection, events: Sequence[OrderingEvent], owner: str) -> tuple[list[Fulfilment], set[int]]:
     """A batch in one commit: what to work on, and what is cancelled, some of it perhaps in the same batch."""
-    taken = on_order_placed.take(connection, [event for event in events if isinstance(event, OrderPlaced)], owner)
-    cancelled = on_order_cancelled.cancel(connection, [event for event in events if isinstance(event, OrderCancelled)])
+    placed = [event for event in events if event["type"] == "OrderPlaced"]
+    taken = on_order_placed.take(connection, placed, owner)
+    cancels = [event for event in events if event["type"] == "OrderCancelled"]
+    cancelled = on_order_cancelled.cancel(connection, cancels)
     return taken, cancelled
 
 
@@ -93,13 +94,13 @@ def build(settings: Settings | None = None, step: Step | None = None) -> FastAPI
         client=client,
         stream=ORDERING,
         group="fulfilment",
-        read=read_ordering_batch,
+        read=ordering_events.batch,
         handle=worker.handle,
         database=database,
         letters=dead_letters,
     )
     loops = [
-        Loop(Relay(database, client, outbox, FULFILMENT).relay, RELAY_PAUSE),
+        *Relay(database, client, outbox, FULFILMENT).loops(),
         Loop(worker.take_over_orphans, 1.0),
         Loop(worker.give_back, 5.0),
         Loop(partial(trim, client, FULFILMENT), 10.0),

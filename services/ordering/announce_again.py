@@ -1,37 +1,29 @@
 """Announcing again what fulfilment has not answered, because Redis may lose a second, or everything.
 
-A batch of the outbox stays until all of its orders are answered. When it is due again, what is left of it goes out again, at
-growing distance. `notice_loss` makes the whole outbox due when Redis has lost its memory.
+A batch of the outbox stays until all of its orders are answered, and goes out again whenever it is due. `notice_loss` makes
+the whole outbox new again when Redis has lost its memory.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy import Connection, bindparam, select
 
 from chassis.messaging import outbox as announcements
 from chassis.messaging.outbox import Batch
 from chassis.problems import Conflict
-from contracts.batches import names, seal, unseal
+from contracts.batches import names
 from contracts.events import OrderCancelled, OrderPlaced
 from ordering import cancel_order, place_orders
 from ordering.model import WAITING, State, orders, outbox
 from ordering.orders import Order, lock_one
 
 
-def unanswered(connection: Connection, batches: Sequence[Batch]) -> Mapping[int, bytes]:
-    """Of each batch, by its id, the events whose orders still wait as they say; a batch without any is left out."""
+def answered(connection: Connection, batches: Sequence[Batch]) -> list[int]:
+    """The ids of batches none of whose orders still waits as its event says. One begun anew since has a batch of its own."""
     told = {batch.id: names(batch.payload) for batch in batches}
     ids = {order_id for events in told.values() for order_id, _ in events}
     waiting = {(row.id, row.revision) for row in connection.execute(WAITING_AMONG, {"ids": list(ids)})}
-    left = {}
-    for batch in batches:
-        missing = [event in waiting for event in told[batch.id]]
-        if all(missing):
-            left[batch.id] = batch.payload
-        elif any(missing):
-            events = zip(unseal(batch.payload), missing, strict=True)
-            left[batch.id] = seal(event for event, is_missing in events if is_missing)
-    return left
+    return [batch_id for batch_id, events in told.items() if waiting.isdisjoint(events)]
 
 
 WAITING_AMONG = select(orders.c.id, orders.c.revision).where(

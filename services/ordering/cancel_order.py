@@ -50,7 +50,13 @@ def cancel(connection: Connection, order_id: int, *, forced: bool = False) -> Or
 
 
 def announcement(order: Order) -> OrderCancelled:
-    return OrderCancelled(order_id=order.id, revision=order.revision, forced=order.cancel_forced)
+    return {
+        "type": "OrderCancelled",
+        "version": 1,
+        "order_id": order.id,
+        "revision": order.revision,
+        "forced": order.cancel_forced,
+    }
 
 
 def status_of(order: Order) -> int:

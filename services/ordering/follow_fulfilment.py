@@ -8,6 +8,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, bindparam, select, text
 
 from chassis.database.rows import folded, insert
@@ -24,13 +25,13 @@ class UnknownOrder(Exception):
 
 def fulfil(connection: Connection, events: Sequence[OrderFulfilled]) -> None:
     """placed → fulfilled; also cancelling → fulfilled, where the cancel came too late."""
-    news = {(event.order_id, event.revision): event for event in events}
+    news = {(event["order_id"], event["revision"]): event for event in events}
     if not news:
         return
     rows = [{"id": id_, "revision": revision, "told": _told(event)} for (id_, revision), event in sorted(news.items())]
     moved = connection.execute(FULFIL, {"news": folded(rows)}).rowcount
     if moved < len(news):
-        _require(connection, {event.order_id for event in events})
+        _require(connection, {event["order_id"] for event in events})
         log.info("%d of %d outcomes said nothing new", len(news) - moved, len(news))
 
 
@@ -50,15 +51,17 @@ def move(connection: Connection, events: Sequence[Outcome], cause: Cause, *, due
     """Move the orders these events are news for. `due` is when to look after them, in SQL."""
     if not events:
         return
-    found = lock(connection, (event.order_id for event in events))
+    found = lock(connection, (event["order_id"] for event in events))
     news: dict[int, tuple[Outcome, State]] = {}
     for event in events:
-        order = found.get(event.order_id)
+        order = found.get(event["order_id"])
         if order is None:
-            raise UnknownOrder(f"there is no order {event.order_id}")
+            raise UnknownOrder(f"there is no order {event['order_id']}")
         target = TRANSITIONS.get((order.state, cause))
-        if target is None or event.revision != order.revision:
-            log.info("order %d is %s: %s of revision %d says nothing new", order.id, order.state, cause, event.revision)
+        if target is None or event["revision"] != order.revision:
+            log.info(
+                "order %d is %s: %s of revision %d says nothing new", order.id, order.state, cause, event["revision"]
+            )
             continue
         news[order.id] = (event, target)
     _write(connection, news, due)
@@ -81,11 +84,13 @@ def _write(connection: Connection, news: Mapping[int, tuple[Outcome, State]], du
 
 def _step(event: Outcome, target: State) -> dict[str, Any]:
     """One row for all that fulfilment tells. When it happened is for fulfilment to say; here it is only kept."""
-    return {"order_id": event.order_id, "step": STEP_OF[target], "at": event.decided_at, "detail": _told(event)}
+    return {"order_id": event["order_id"], "step": STEP_OF[target], "at": event["decided_at"], "detail": _told(event)}
 
 
-def _told(event: Outcome) -> dict[str, Any]:
-    return event.model_dump(mode="json", include={"announced_at", "taken_at", "decided_at", "tries"})
+def _told(event: Outcome) -> orjson.Fragment:
+    """JSON, its times with their zones."""
+    told = {name: value for name, value in event.items() if name in {"announced_at", "taken_at", "decided_at", "tries"}}
+    return orjson.Fragment(orjson.dumps(told, option=orjson.OPT_UTC_Z))
 
 
 STEP_OF = {State.FAILED: Step.FAILED, State.RELEASING: Step.CANCEL_ACCEPTED}

@@ -105,7 +105,7 @@ orders = Table(
     Column("cancel_forced", Boolean, nullable=False, server_default="0"),
     Column("listed", Boolean, Computed("state <> 'rejected'", persisted=False)),
     Index("by_state", "state"),
-    Index("by_due", "state", "due_at"),
+    Index("by_due", "due_at"),
     Index("by_listed", "listed"),
 )
 
@@ -120,7 +120,7 @@ order_steps = Table(
     Index("by_order", "order_id"),
 )
 
-# One row: by what the Redis server was known when last seen. After a loss the whole outbox is made due, by id, in steps:
+# One row: by what the Redis server was known when last seen. After a loss the whole outbox is made new, by id, in steps:
 # `made_due_up_to` is how far that has come, NULL when it is done.
 redis_marks = Table(
     "redis_marks",

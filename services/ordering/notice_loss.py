@@ -63,7 +63,6 @@ def make_due(connection: Connection, most: int) -> int:
     row = connection.execute(select(redis_marks.c.made_due_up_to).with_for_update()).one_or_none()
     if row is None or row.made_due_up_to is None:
         return 0
-    # As if never sent: they go out whoever is behind, and then at the distances of new ones.
-    ids = announcements.put_due(connection, outbox, row.made_due_up_to, most, seconds=0, sent=0)
+    ids = announcements.begin_anew(connection, outbox, row.made_due_up_to, most)
     connection.execute(redis_marks.update().values(made_due_up_to=ids[-1] if len(ids) == most else None))
     return len(ids)

@@ -18,7 +18,6 @@ from chassis.database.transactions import Database
 from chassis.messaging import outbox as announcements
 from chassis.problems import Unavailable
 from chassis.process.gather import Gather
-from contracts.events import Item as EventItem
 from contracts.events import OrderPlaced
 from contracts.reservations import REFUSALS, Outcome, Reservation, Result
 from ordering.accept_orders import NewOrder, PerhapsAccepted
@@ -193,6 +192,14 @@ DECIDE = text(
 
 
 def announcement(order: Order) -> OrderPlaced:
-    assert order.total is not None
-    items = [EventItem.model_validate(item, from_attributes=True) for item in order.items]
-    return OrderPlaced(order_id=order.id, revision=order.revision, items=items, total=order.total)
+    return {
+        "type": "OrderPlaced",
+        "version": 1,
+        "order_id": order.id,
+        "revision": order.revision,
+        "items": [
+            {"product_id": item.product_id, "quantity": item.quantity, "unit_price": str(item.unit_price)}
+            for item in order.items
+        ],
+        "total": str(order.total),
+    }

@@ -10,15 +10,14 @@ from sqlalchemy import Connection
 from chassis.database.transactions import Database
 from chassis.messaging import streams
 from chassis.messaging.consumer import Consumer
-from chassis.messaging.relay import RELAY_PAUSE, Relay
+from chassis.messaging.relay import Relay
 from chassis.messaging.trim import trim
 from chassis.process.heartbeat import Heartbeat
 from chassis.process.loops import Loop
 from chassis.process.worker import create_worker
-from contracts.batches import read_fulfilment_batch
-from contracts.events import FulfilmentCancelled, FulfilmentEvent, FulfilmentFailed, OrderFulfilled
+from contracts.events import FulfilmentEvent, fulfilment_events
 from contracts.streams import FULFILMENT, ORDERING
-from ordering.announce_again import unanswered
+from ordering.announce_again import answered
 from ordering.api import stages
 from ordering.catalog_client import CatalogClient
 from ordering.follow_fulfilment import fulfil, move
@@ -37,19 +36,19 @@ def build(settings: Settings | None = None) -> FastAPI:
     client = streams.connect(settings.redis_url)
     broker = streams.broker(settings.redis_url)
     heartbeat = Heartbeat(database, workers, socket.gethostname())
-    relay = Relay(database, client, outbox, ORDERING, unanswered)
+    relay = Relay(database, client, outbox, ORDERING, answered)
     consumer: Consumer[FulfilmentEvent] = Consumer(
         broker=broker,
         client=client,
         stream=FULFILMENT,
         group="ordering",
-        read=read_fulfilment_batch,
+        read=fulfilment_events.batch,
         handle=lambda events: database.run(follow, events),
         database=database,
         letters=dead_letters,
     )
     loops = [
-        Loop(relay.relay, RELAY_PAUSE),
+        *relay.loops(),
         Loop(partial(resume, database, stages(database, catalog)), 1.0),
         Loop(partial(release, database, catalog), 0.5),
         Loop(partial(notice_loss, database, client), 1.0),
@@ -70,7 +69,7 @@ def build(settings: Settings | None = None) -> FastAPI:
 
 def follow(connection: Connection, events: Sequence[FulfilmentEvent]) -> None:
     """All of a batch in one commit, kind by kind; revisions make their order not matter."""
-    fulfil(connection, [event for event in events if isinstance(event, OrderFulfilled)])
-    move(connection, [event for event in events if isinstance(event, FulfilmentFailed)], Cause.GAVE_UP)
-    cancelled = [event for event in events if isinstance(event, FulfilmentCancelled)]
+    fulfil(connection, [event for event in events if event["type"] == "OrderFulfilled"])
+    move(connection, [event for event in events if event["type"] == "FulfilmentFailed"], Cause.GAVE_UP)
+    cancelled = [event for event in events if event["type"] == "FulfilmentCancelled"]
     move(connection, cancelled, Cause.CANCEL_ACCEPTED, due="NOW(6)")  # the stock is to be released

@@ -34,7 +34,7 @@ def _around(*places: str) -> list[Point]:
 
 
 CATALOG_CALL = _around("catalog_call.before", "catalog_call.after")
-RELAY = [*_both("claim"), *_around("relay.before_xadd", "relay.after_xadd")]
+RELAY = [*_both("claim_new"), *_around("relay.before_xadd", "relay.after_xadd")]
 CONSUMER = [*_around("consumer.before_ack", "consumer.after_ack"), *_both("bury", stimulus="poison")]
 HEARTBEAT = [*_both("record"), *_both("remove", stimulus="SIGTERM")]
 
@@ -50,6 +50,7 @@ POINTS: dict[str, list[Point]] = {
         *CONSUMER,
         *HEARTBEAT,
         *CATALOG_CALL,
+        *_both("claim_due", "remove_answered", within=25.0),
         *_both("claim_overdue", "follow", "released"),
         *_both("begin_anew", "make_due", within=20.0, stimulus="Redis emptied"),
     ],

@@ -12,7 +12,7 @@ from chassis.database.transactions import Database
 from chassis.messaging import outbox as rows
 from chassis.web.idempotency import fingerprint
 from contracts.batches import unseal
-from contracts.events import read_fulfilment, read_ordering
+from contracts.events import fulfilment_events, ordering_events
 from contracts.reservations import Line
 from faults.ledger import Adjustment, Answer, Ledger, Placement
 from fulfilment.fulfil_orders import complete
@@ -64,8 +64,8 @@ class SmallWorld:
 
     def announce(self) -> list[Fulfilment]:
         """What waits in ordering's outbox reaches fulfilment."""
-        waiting = self.ordering.transact(rows.claim, ordering_outbox, 100)
-        events = [read_ordering(event) for batch in waiting for event in unseal(batch.payload)]
+        waiting = self.ordering.transact(rows.claim_new, ordering_outbox, 100)
+        events = [ordering_events.event(orjson.dumps(event)) for batch in waiting for event in unseal(batch.payload)]
         taken, _ = self.fulfilment.transact(receive, events, OWNER)
         self.ordering.transact(rows.remove, ordering_outbox, [row.id for row in waiting] or [0])
         return taken
@@ -84,8 +84,11 @@ class SmallWorld:
 
     def answer(self) -> None:
         """What waits in fulfilment's outbox reaches ordering."""
-        waiting = self.fulfilment.transact(rows.claim, fulfilment_outbox, 100)
-        self.ordering.transact(follow, [read_fulfilment(event) for batch in waiting for event in unseal(batch.payload)])
+        waiting = self.fulfilment.transact(rows.claim_new, fulfilment_outbox, 100)
+        self.ordering.transact(
+            follow,
+            [fulfilment_events.event(orjson.dumps(event)) for batch in waiting for event in unseal(batch.payload)],
+        )
         self.fulfilment.transact(rows.remove, fulfilment_outbox, [row.id for row in waiting] or [0])
 
 

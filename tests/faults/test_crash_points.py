@@ -28,7 +28,6 @@ READS = {
 BY_HAND = {"discard"}
 TIDYING = {
     "forget_dead",
-    "put_due",
     "begin_to_make_due",
 }  # what a crash leaves undone the next turn does, or another replica
 # Writes what `decide_pending` writes, for who lost a race; no storm can bring that about for certain.

@@ -25,8 +25,7 @@ from chassis.messaging.streams import available, ensure_group
 from chassis.problems import Unavailable
 from chassis.process.crash_points import crash_point
 from chassis.process.loops import Loop, cancel
-from contracts.batches import part
-from contracts.events import UnreadableEvent
+from contracts.batches import UnreadableEvent, part
 from contracts.streams import PAYLOAD_FIELD, Stream
 
 log = logging.getLogger(__name__)

@@ -1,16 +1,18 @@
 """The outbox: what a commit decides is told by a row of the same commit, a batch of events; a relay sends it later.
 
-A batch is due until it is done with: at once when it is new, then at growing distance. Being sent puts the next time off, which
-is the relay's claim as well: one that dies on the way leaves a batch that is due again soon. Rows are found by `due_at`, not by
-`id > last`: auto-increment ids commit out of order, and a reader that has passed id 2 would never see id 1.
+A batch that is new is sent at once. Being sent makes it due again, at growing distance, until it is done with: that is the
+relay's claim as well, so one that dies on the way leaves a batch that soon comes again. Batches are found by how often they
+were sent, not by `id > last`: auto-increment ids commit out of order, and who has passed id 2 would never see id 1.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
+import orjson
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     Connection,
     Index,
     Integer,
@@ -34,14 +36,10 @@ LONGEST_DISTANCE_SECONDS = 300
 
 
 class Batch(NamedTuple):
-    """`payload` is what goes onto the stream, `sent` how often it may have gone there already."""
+    """`payload` is what goes onto the stream."""
 
     id: int
     payload: bytes
-    sent: int
-
-
-Unanswered = Callable[[Connection, Sequence[Batch]], Mapping[int, bytes]]
 
 
 def outbox_table(metadata: MetaData) -> Table:
@@ -52,17 +50,13 @@ def outbox_table(metadata: MetaData) -> Table:
         Column("payload", LargeBinary(2**24 - 1), nullable=False),
         Column("sent", Integer, nullable=False, server_default="0"),
         Column("due_at", DATETIME(fsp=6), nullable=False, server_default=text("CURRENT_TIMESTAMP(6)")),
-        Index("by_due", "due_at"),
+        Index("by_due", "sent", "due_at"),
     )
 
 
-class Announceable(Protocol):
-    def model_dump_json(self) -> str: ...
-
-
-def add(connection: Connection, outbox: Table, events: Sequence[Announceable]) -> None:
+def add(connection: Connection, outbox: Table, events: Sequence[Mapping[str, Any]]) -> None:
     """Announce `events` with the commit of this transaction: as one batch, unless that grew above MOST_EVENTS or MOST_BYTES."""
-    for events_of_one in _split([event.model_dump_json().encode() for event in events]):
+    for events_of_one in _split([orjson.dumps(event, option=orjson.OPT_UTC_Z) for event in events]):
         connection.execute(outbox.insert().values(payload=seal(events_of_one)))
 
 
@@ -79,49 +73,41 @@ def _split(events: Sequence[bytes]) -> Iterator[list[bytes]]:
         yield batch
 
 
-def claim(connection: Connection, outbox: Table, most: int, unanswered: Unanswered | None = None) -> list[Batch]:
-    """Up to `most` batches that are due; no other relay gets them until they are due again.
+def claim_new(connection: Connection, outbox: Table, most: int) -> list[Batch]:
+    """Up to `most` batches that were never sent; no other relay gets them until they are due again."""
+    return _claim(connection, outbox, outbox.c.sent == 0, most)
 
-    `unanswered` says what is left of batches that were sent before: what is not in it is answered whole, and removed.
-    """
-    due = select(*(outbox.c[name] for name in Batch._fields)).where(has_come(outbox.c.due_at, LONGEST_DISTANCE_SECONDS))
-    rows = connection.execute(due.order_by(outbox.c.due_at).limit(most).with_for_update(skip_locked=True))
+
+def claim_due(connection: Connection, outbox: Table, most: int) -> list[Batch]:
+    """Up to `most` batches that are due again, likewise."""
+    return _claim(connection, outbox, (outbox.c.sent > 0) & has_come(outbox.c.due_at, LONGEST_DISTANCE_SECONDS), most)
+
+
+def _claim(connection: Connection, outbox: Table, which: ColumnElement[bool], most: int) -> list[Batch]:
+    rows = connection.execute(
+        select(outbox.c.id, outbox.c.payload).where(which).limit(most).with_for_update(skip_locked=True)
+    )
     batches = [Batch(*row) for row in rows]
-    if unanswered is not None:
-        batches = _what_is_left(connection, outbox, batches, unanswered)
     if batches:
         connection.execute(_put_off(outbox), {"ids": [batch.id for batch in batches]})
-    return batches
-
-
-def _what_is_left(connection: Connection, outbox: Table, batches: list[Batch], unanswered: Unanswered) -> list[Batch]:
-    again = [batch for batch in batches if batch.sent]
-    if not again:
-        return batches
-    left = unanswered(connection, again)
-    done = [batch.id for batch in again if batch.id not in left]
-    if done:
-        remove(connection, outbox, done)
-    for batch in again:
-        if batch.id in left and left[batch.id] != batch.payload:
-            smaller = outbox.update().where(outbox.c.id == batch.id).values(payload=left[batch.id])
-            connection.execute(smaller)
-    return [batch._replace(payload=left.get(batch.id, batch.payload)) for batch in batches if batch.id not in done]
+    return sorted(batches)
 
 
 def _put_off(outbox: Table) -> Update:
-    distance = text(f"NOW(6) + INTERVAL LEAST({LONGEST_DISTANCE_SECONDS}, {AGAIN_AFTER_SECONDS} * POW(2, sent)) SECOND")
+    """Twice by AGAIN_AFTER_SECONDS, since what was lost may be lost again, then by twice as long each time."""
+    distance = text(
+        f"NOW(6) + INTERVAL LEAST({LONGEST_DISTANCE_SECONDS}, {AGAIN_AFTER_SECONDS} * POW(2, GREATEST(sent - 1, 0))) SECOND"
+    )
     mine = outbox.update().where(outbox.c.id.in_(bindparam("ids", expanding=True)))
     return mine.ordered_values((outbox.c.due_at, distance), (outbox.c.sent, outbox.c.sent + 1))  # from left to right
 
 
-def put_due(connection: Connection, outbox: Table, after: int, most: int, *, seconds: int, sent: int) -> Sequence[int]:
-    """The next batches by id that were sent at least `sent` times: due in `seconds`, as if sent so often. Returns their ids."""
-    next_ = select(outbox.c.id).where(outbox.c.id > after, outbox.c.sent >= sent).order_by(outbox.c.id).limit(most)
+def begin_anew(connection: Connection, outbox: Table, after: int, most: int) -> Sequence[int]:
+    """Let the next `most` batches above the id `after` be new again. Returns their ids."""
+    next_ = select(outbox.c.id).where(outbox.c.id > after).order_by(outbox.c.id).limit(most)
     ids = connection.execute(next_).scalars().all()
     if ids:
-        at = text("NOW(6) + INTERVAL :seconds SECOND").bindparams(seconds=seconds)
-        connection.execute(outbox.update().where(outbox.c.id.in_(ids)).values(due_at=at, sent=sent))
+        connection.execute(outbox.update().where(outbox.c.id.in_(ids)).values(sent=0))
     return ids
 
 

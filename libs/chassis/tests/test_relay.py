@@ -1,9 +1,8 @@
 """What is committed with an event is announced: at least once, and by several relays no more often than it must be."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -14,11 +13,20 @@ from sqlalchemy import Connection, MetaData, Table, create_engine, func, select,
 from chassis.database.transactions import Database
 from chassis.messaging import outbox as chassis_outbox
 from chassis.messaging import relay as relay_module
-from chassis.messaging.outbox import LONGEST_DISTANCE_SECONDS, MOST_BYTES, MOST_EVENTS, Batch, add, claim, outbox_table
-from chassis.messaging.relay import ONE_IN, Relay
+from chassis.messaging.outbox import (
+    LONGEST_DISTANCE_SECONDS,
+    MOST_BYTES,
+    MOST_EVENTS,
+    Batch,
+    add,
+    claim_due,
+    claim_new,
+    outbox_table,
+)
+from chassis.messaging.relay import Relay
 from chassis.messaging.streams import ensure_group
 from chassis.problems import Unavailable
-from contracts.batches import names, seal, unseal
+from contracts.batches import names, unseal
 from contracts.streams import ORDERING, PAYLOAD_FIELD
 from harness.clocks import set_back
 from harness.schemas import Schema
@@ -30,14 +38,8 @@ outbox = outbox_table(metadata)
 NEVER = Retry(NoBackoff(), 0)
 
 
-@dataclass(frozen=True)
-class Placed:
-    order_id: int
-    revision: int = 1
-    padding: str = ""
-
-    def model_dump_json(self) -> str:
-        return json.dumps({"order_id": self.order_id, "revision": self.revision, "padding": self.padding})
+def placed(order_id: int, padding: str = "") -> dict[str, Any]:
+    return {"order_id": order_id, "revision": 1, "padding": padding}
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +53,7 @@ def relay(database: Database, redis_client: Redis) -> Relay:
 
 
 def announce(connection: Connection, *order_ids: int) -> None:
-    add(connection, outbox, [Placed(order_id) for order_id in order_ids])
+    add(connection, outbox, [placed(order_id) for order_id in order_ids])
 
 
 def waiting(connection: Connection) -> int:
@@ -61,7 +63,7 @@ def waiting(connection: Connection) -> int:
 async def announced(client: Redis) -> list[int]:
     """The orders on the stream, in its order."""
     batches = [unseal(fields[PAYLOAD_FIELD]) for _, fields in await entries(client, ORDERING.name)]
-    return [json.loads(event)["order_id"] for batch in batches for event in batch]
+    return [event["order_id"] for batch in batches for event in batch]
 
 
 def orders_of(batches: Sequence[Batch]) -> list[int]:
@@ -143,7 +145,7 @@ async def test_after_a_crash_between_send_and_remove_it_is_sent_again_once_it_is
     await relay.relay()
     while_claimed = await announced(redis_client)
     database.transact(let_be_due)
-    await relay.relay()
+    await relay.remind()
 
     assert while_claimed == [1]
     assert await announced(redis_client) == [1, 1]
@@ -184,7 +186,7 @@ async def test_no_row_is_locked_while_redis_keeps_the_relay_waiting(
     async with Redis(port=black_hole, retry=NEVER) as silent:
         relaying = asyncio.create_task(Relay(database, silent, outbox, ORDERING).relay())
         await asyncio.sleep(0.2)
-        free = database.transact(claim, outbox, 10)
+        free = database.transact(claim_due, outbox, 10)
         still_waiting = not relaying.done()
         relaying.cancel()
         await asyncio.gather(relaying, return_exceptions=True)
@@ -209,54 +211,55 @@ async def black_hole() -> AsyncIterator[int]:
     await server.wait_closed()
 
 
-def nothing_answered(_connection: Connection, batches: Sequence[Batch]) -> dict[int, bytes]:
-    return {batch.id: batch.payload for batch in batches}
+def nothing_answered(_connection: Connection, _batches: Sequence[Batch]) -> list[int]:
+    return []
 
 
-async def test_what_needs_an_answer_stays_and_is_sent_again_until_it_has_come(
+async def test_what_needs_an_answer_stays_and_is_sent_again_until_all_of_it_has_come(
     database: Database, redis_client: Redis
 ) -> None:
-    answered: set[int] = set()
+    given: set[int] = set()
 
-    def unanswered(_connection: Connection, batches: Sequence[Batch]) -> dict[int, bytes]:
-        found = {}
-        for batch in batches:
-            if left := [event for event in unseal(batch.payload) if json.loads(event)["order_id"] not in answered]:
-                found[batch.id] = seal(left)
-        return found
+    def answered(_connection: Connection, batches: Sequence[Batch]) -> list[int]:
+        return [batch.id for batch in batches if set(orders_of([batch])) <= given]
 
-    relay = Relay(database, redis_client, outbox, ORDERING, unanswered)
-    database.transact(announce, 1, 2, 3)
-    for answer in ({1}, {1, 3}, {1, 2, 3}):
-        await relay.relay()
-        answered |= answer
-        database.transact(let_be_due)
+    relay = Relay(database, redis_client, outbox, ORDERING, answered)
+    database.transact(announce, 1, 2)
+    database.transact(announce, 3)
     await relay.relay()
+    for answers in ({1, 3}, {2}):
+        given |= answers
+        database.transact(let_be_due)
+        await relay.remind()
 
-    assert await announced(redis_client) == [1, 2, 3, 2, 3, 2]
+    assert await announced(redis_client) == [1, 2, 3, 1, 2]
     assert database.transact(waiting) == 0
 
 
-def test_what_is_sent_for_the_first_time_is_asked_for_no_answer(database: Database) -> None:
-    def never(_connection: Connection, batches: Sequence[Batch]) -> dict[int, bytes]:
+async def test_what_is_not_due_yet_is_not_asked_for(database: Database, redis_client: Redis) -> None:
+    def never(_connection: Connection, batches: Sequence[Batch]) -> list[int]:
         raise AssertionError(batches)
 
+    relay = Relay(database, redis_client, outbox, ORDERING, never)
     database.transact(announce, 1)
+    await relay.remind()
+    await relay.relay()
+    await relay.remind()
 
-    assert orders_of(database.transact(claim, outbox, 10, never)) == [1]
+    assert await announced(redis_client) == [1]
 
 
 def test_a_batch_comes_again_at_growing_distance_up_to_a_bound(database: Database) -> None:
     database.transact(announce, 1)
 
     distances = []
-    for _ in range(7):
-        assert len(database.transact(claim, outbox, 10, nothing_answered)) == 1
-        assert database.transact(claim, outbox, 10, nothing_answered) == []
+    for claim in (claim_new, *[claim_due] * 7):
+        assert len(database.transact(claim, outbox, 10)) == 1
+        assert database.transact(claim_new, outbox, 10) == database.transact(claim_due, outbox, 10) == []
         distances.append(round(database.transact(seconds_until_due)))
         database.transact(let_be_due)
 
-    assert distances == [15, 30, 60, 120, 240, LONGEST_DISTANCE_SECONDS, LONGEST_DISTANCE_SECONDS]
+    assert distances == [15, 15, 30, 60, 120, 240, LONGEST_DISTANCE_SECONDS, LONGEST_DISTANCE_SECONDS]
 
 
 def seconds_until_due(connection: Connection) -> float:
@@ -266,7 +269,7 @@ def seconds_until_due(connection: Connection) -> float:
 
 
 def batch_sizes(database: Database) -> list[int]:
-    return [len(unseal(batch.payload)) for batch in database.transact(claim, outbox, 1000)]
+    return [len(unseal(batch.payload)) for batch in database.transact(claim_new, outbox, 1000)]
 
 
 def test_the_events_of_a_commit_are_one_batch(database: Database) -> None:
@@ -279,8 +282,8 @@ def test_a_batch_is_bounded_in_events_and_in_bytes(database: Database) -> None:
     database.transact(announce, *range(MOST_EVENTS + 1))
     assert batch_sizes(database) == [MOST_EVENTS, 1]
 
-    large = [Placed(order_id, padding="x" * (MOST_BYTES // 3)) for order_id in range(4)]
-    database.transact(add, outbox, [*large, Placed(5, padding="x" * MOST_BYTES)])
+    large = [placed(order_id, padding="x" * (MOST_BYTES // 3)) for order_id in range(4)]
+    database.transact(add, outbox, [*large, placed(5, padding="x" * MOST_BYTES)])
     assert batch_sizes(database) == [2, 2, 1]
 
 
@@ -288,29 +291,28 @@ def test_any_number_of_events_costs_as_many_statements_as_one(database: Database
     one, many = [1], range(2, 52)
 
     assert statements(database, announce, *many) == statements(database, announce, *one)
-    assert statements(database, claim, outbox, 1) == 2
+    assert statements(database, claim_new, outbox, 1) == 2
     for order_id in range(100, 150):
         database.transact(announce, order_id)
-    database.transact(let_be_due)
-    assert statements(database, claim, outbox, 50) == 2
+    assert statements(database, claim_new, outbox, 50) == 2
 
 
 def test_a_claim_does_not_last_longer_because_the_database_clock_was_set_back(database: Database) -> None:
     database.transact(announce, 1)
-    database.transact(claim, outbox, 10)
+    database.transact(claim_new, outbox, 10)
 
     def claim_an_hour_ago(connection: Connection) -> list[int]:
         with set_back(connection, 3600):
-            return orders_of(claim(connection, outbox, 10))
+            return orders_of(claim_due(connection, outbox, 10))
 
-    assert database.transact(claim, outbox, 10) == []
+    assert database.transact(claim_due, outbox, 10) == []
     assert database.transact(claim_an_hour_ago) == [1]
 
 
 @pytest.fixture
 async def behind(redis_client: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever hasn't read what is there is away."""
-    monkeypatch.setattr(relay_module, "AWAY_SECONDS", 0.0)
+    """A reader that hasn't read what is there counts as behind."""
+    monkeypatch.setattr(relay_module, "BEHIND_SECONDS", 0.0)
     await ensure_group(redis_client, ORDERING.name, "fulfilment")
 
 
@@ -319,52 +321,20 @@ async def read(client: Redis) -> None:
 
 
 @pytest.mark.usefixtures("behind")
-async def test_nothing_is_sent_again_while_its_reader_is_away(database: Database, redis_client: Redis) -> None:
+async def test_a_reader_that_is_behind_is_told_what_is_new_and_reminded_of_nothing_until_it_has_caught_up(
+    database: Database, redis_client: Redis
+) -> None:
     relay = Relay(database, redis_client, outbox, ORDERING, nothing_answered)
     database.transact(announce, 1)
     await relay.relay()
     await asyncio.sleep(0.01)
-    for _ in range(ONE_IN - 1):
-        database.transact(let_be_due)
-        await relay.relay()
+    database.transact(let_be_due)
+    await relay.remind()
     database.transact(announce, 2)
     await relay.relay()
-
-    assert await announced(redis_client) == [1, 2]
-
-
-@pytest.mark.usefixtures("behind")
-async def test_what_may_never_have_been_sent_does_not_wait_for_a_reader_for_ever(
-    database: Database, redis_client: Redis
-) -> None:
-    relay = Relay(database, redis_client, outbox, ORDERING, nothing_answered)
-    database.transact(announce, 1)
-    await relay.relay()
-    await asyncio.sleep(0.01)
-    for _ in range(ONE_IN):
-        database.transact(let_be_due)
-        await relay.relay()
-
-    assert await announced(redis_client) == [1, 1]
-
-
-@pytest.mark.usefixtures("behind")
-async def test_when_the_reader_is_back_it_has_the_time_that_new_batches_have(
-    database: Database, redis_client: Redis
-) -> None:
-    relay = Relay(database, redis_client, outbox, ORDERING, nothing_answered)
-    database.transact(announce, 1)
-    await relay.relay()
-    await asyncio.sleep(0.01)
-    for _ in range(3):
-        database.transact(let_be_due)
-        await relay.relay()
-    put_off = database.transact(seconds_until_due)
+    behind = await announced(redis_client)
     await read(redis_client)
+    await relay.remind()
 
-    await relay.relay()
-
-    assert (round(put_off), round(database.transact(seconds_until_due))) == (120, 15)
-    database.transact(let_be_due)
-    await relay.relay()
-    assert await announced(redis_client) == [1, 1]
+    assert behind == [1, 2]
+    assert await announced(redis_client) == [1, 2, 1]

@@ -1,28 +1,28 @@
 """What tests are given, and what they look at afterwards."""
 
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, func, insert, text
 
 from chassis.database.transactions import Database
 from contracts.batches import unseal
-from contracts.events import FulfilmentEvent, Item, OrderCancelled, OrderPlaced, read_fulfilment
+from contracts.events import FulfilmentEvent, Item, OrderCancelled, OrderPlaced, fulfilment_events
 from fulfilment import fulfilments as stored
 from fulfilment.fulfilments import Fulfilment
 from fulfilment.model import IN_WORK, State, fulfilments, past_tries, workers
 
 ME, OTHER = "a" * 32, "b" * 32
-ITEM = Item(product_id=1, quantity=2, unit_price=Decimal("10.50"))
+ITEM = Item(product_id=1, quantity=2, unit_price="10.50")
 
 
 def order_placed(order_id: int = 1, revision: int = 1) -> OrderPlaced:
-    return OrderPlaced(order_id=order_id, revision=revision, items=[ITEM], total=Decimal("21.00"))
+    return OrderPlaced(type="OrderPlaced", version=1, order_id=order_id, revision=revision, items=[ITEM], total="21.00")
 
 
-def order_cancelled(order_id: int = 1, revision: int = 2) -> OrderCancelled:
-    return OrderCancelled(order_id=order_id, revision=revision)
+def order_cancelled(order_id: int = 1, revision: int = 2, *, forced: bool = False) -> OrderCancelled:
+    return OrderCancelled(type="OrderCancelled", version=1, order_id=order_id, revision=revision, forced=forced)
 
 
 def a_worker(database: Database, worker_id: str, *, last_beat_seconds_ago: int = 0) -> None:
@@ -50,7 +50,7 @@ def a_fulfilment(
         owner=owner,
         fence=fence,
         failures=failures,
-        items=[ITEM.model_dump(mode="json")],
+        items=[ITEM],
         reason=reason,
         taken_at=func.now(6),
         started_at=func.now(6),
@@ -78,12 +78,12 @@ def states(database: Database) -> dict[int, str]:
 
 def told(database: Database) -> list[tuple[str, int, int]]:
     """What the outbox holds, as (type, order id, revision)."""
-    return [(event.type, event.order_id, event.revision) for event in outbox_events(database)]
+    return [(event["type"], event["order_id"], event["revision"]) for event in outbox_events(database)]
 
 
 def outbox_events(database: Database) -> list[FulfilmentEvent]:
     batches = rows(database, "SELECT payload FROM outbox ORDER BY id")
-    return [read_fulfilment(event) for (payload,) in batches for event in unseal(payload)]
+    return [fulfilment_events.event(orjson.dumps(event)) for (payload,) in batches for event in unseal(payload)]
 
 
 def tries(database: Database, order_id: int = 1) -> list[tuple[int, str, str]]:

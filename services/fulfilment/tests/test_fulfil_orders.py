@@ -46,10 +46,10 @@ def test_an_order_still_held_is_fulfilled_and_told_in_one_commit(database: Datab
     done = the_fulfilment(database)
     [event] = outbox_events(database)
     assert done.state is State.FULFILLED
-    assert (event.type, event.order_id, event.decided_at) == ("OrderFulfilled", 1, done.decided_at)
-    [run] = event.tries
-    assert (run.number, run.worker, run.result) == (1, ME, "fulfilled")
-    assert (run.started_at, run.ended_at) == (held.started_at, done.decided_at)
+    assert (event["type"], event["order_id"], event["decided_at"]) == ("OrderFulfilled", 1, done.decided_at)
+    [run] = event["tries"]
+    assert (run["number"], run["worker"], run["result"]) == (1, ME, "fulfilled")
+    assert (run["started_at"], run["ended_at"]) == (held.started_at, done.decided_at)
 
 
 def test_a_paused_worker_that_wakes_after_the_takeover_completes_nothing(database: Database) -> None:
@@ -132,7 +132,7 @@ def test_the_outcome_carries_every_try_oldest_first(database: Database) -> None:
     database.transact(complete, [held])
 
     [event] = outbox_events(database)
-    assert [(run.number, run.result) for run in event.tries] == [(1, "failed"), (2, "lost"), (3, "fulfilled")]
+    assert [(run["number"], run["result"]) for run in event["tries"]] == [(1, "failed"), (2, "lost"), (3, "fulfilled")]
 
 
 def test_the_tries_of_a_batch_go_with_their_own_orders(database: Database) -> None:
@@ -142,7 +142,7 @@ def test_the_tries_of_a_batch_go_with_their_own_orders(database: Database) -> No
 
     database.transact(complete, held)
 
-    assert [(event.order_id, len(event.tries)) for event in outbox_events(database)] == [(1, 1), (2, 2), (3, 3)]
+    assert [(event["order_id"], len(event["tries"])) for event in outbox_events(database)] == [(1, 1), (2, 2), (3, 3)]
 
 
 def test_the_point_of_no_return_is_passed_once_and_again_after_a_lost_answer(database: Database) -> None:
@@ -207,8 +207,8 @@ def test_the_last_failure_gives_up_and_tells_with_every_try(database: Database) 
     given_up = the_fulfilment(database)
     assert (given_up.state, given_up.failures, given_up.reason) == (State.FAILED, 3, "no paper")
     [event] = outbox_events(database)
-    assert (event.type, event.revision, event.decided_at) == ("FulfilmentFailed", 1, given_up.decided_at)
-    assert [(run.number, run.result, run.reason) for run in event.tries] == [
+    assert (event["type"], event["revision"], event["decided_at"]) == ("FulfilmentFailed", 1, given_up.decided_at)
+    assert [(run["number"], run["result"], run["reason"]) for run in event["tries"]] == [
         (1, "failed", "a reason"),
         (2, "failed", "a reason"),
         (3, "failed", "no paper"),
@@ -235,9 +235,9 @@ def test_whatever_a_step_complains_of_counts_as_a_failure_and_is_stored(database
     database.transact(fail, Failure(held, reason_of(ValueError(complaint))), 1)
 
     [event] = outbox_events(database)
-    assert event.type == "FulfilmentFailed"
-    assert event.reason.startswith("ValueError")
-    assert the_fulfilment(database).reason == event.reason
+    assert event["type"] == "FulfilmentFailed"
+    assert event["reason"].startswith("ValueError")
+    assert the_fulfilment(database).reason == event["reason"]
 
 
 def test_a_cancelled_order_can_not_fail(database: Database) -> None:

@@ -115,8 +115,8 @@ async def test_a_failing_step_is_tried_again_until_it_succeeds(database: Databas
 
     assert runs == [1, 2, 3]
     [event] = outbox_events(database)
-    assert event.type == "OrderFulfilled"
-    assert [(run.result, run.reason) for run in event.tries] == [
+    assert event["type"] == "OrderFulfilled"
+    assert [(run["result"], run["reason"]) for run in event["tries"]] == [
         ("failed", "RuntimeError: no paper"),
         ("failed", "RuntimeError: no paper"),
         ("fulfilled", None),
@@ -143,7 +143,7 @@ async def test_a_step_that_never_ends_is_a_failed_try(database: Database, workin
     await idle(fulfilling)
 
     [event] = outbox_events(database)
-    assert [(run.result, run.reason) for run in event.tries] == [("failed", "TimeoutError")] * 2
+    assert [(run["result"], run["reason"]) for run in event["tries"]] == [("failed", "TimeoutError")] * 2
 
 
 async def test_one_failing_order_holds_up_no_other(database: Database, working: Start) -> None:

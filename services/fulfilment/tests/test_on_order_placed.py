@@ -41,7 +41,7 @@ def test_a_new_order_is_owned_by_this_boot_under_its_first_fence(database: Datab
 
     assert taken == the_fulfilment(database, 7)
     assert (taken.order_id, taken.state, taken.owner, taken.fence) == (7, State.PROCESSING, ME, 1)
-    assert taken.items == order_placed().items
+    assert taken.items == order_placed()["items"]
     assert taken.taken_at == taken.started_at is not None
     assert told(database) == []
 
@@ -66,7 +66,7 @@ def test_a_repeat_of_a_decided_order_is_answered_once_more(database: Database, s
 
     assert taken == []
     assert told(database) == [(answer, 1, 2)]
-    assert outbox_events(database)[0].decided_at == before.decided_at
+    assert outbox_events(database)[0]["decided_at"] == before.decided_at
     assert the_fulfilment(database) == before
 
 
@@ -134,7 +134,7 @@ def test_twins_in_two_workers_at_once_take_each_order_once(database: Database) -
             [partial(take_all, database, *events), partial(take_all, database, *events[::-1], owner=OTHER)]
         )
 
-        assert sorted(row.order_id for row in ours + theirs) == [event.order_id for event in events]
+        assert sorted(row.order_id for row in ours + theirs) == [event["order_id"] for event in events]
     assert rows(database, "SELECT COUNT(*), MAX(fence) FROM fulfilments") == [(100, 1)]
 
 

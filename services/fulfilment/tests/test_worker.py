@@ -5,6 +5,7 @@ import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
+import orjson
 import pytest
 from redis.asyncio import Redis
 
@@ -15,8 +16,8 @@ from chassis.messaging.consumer import Consumer, Entry
 from chassis.problems import Unavailable
 from chassis.process import heartbeat as heartbeat_module
 from chassis.process.heartbeat import Heartbeat
-from contracts.batches import read_ordering_batch, seal
-from contracts.events import OrderingEvent
+from contracts.batches import seal
+from contracts.events import OrderingEvent, ordering_events
 from contracts.streams import ORDERING, PAYLOAD_FIELD
 from fulfilment.fulfil_orders import Fulfilling
 from fulfilment.fulfilments import Fulfilment
@@ -88,7 +89,7 @@ async def consumer(
         client=redis_client,
         stream=ORDERING,
         group="fulfilment",
-        read=read_ordering_batch,
+        read=ordering_events.batch,
         handle=worker.handle,
         database=database,
         letters=dead_letters,
@@ -111,7 +112,7 @@ async def pending(client: Redis) -> int:
 
 
 def payload(event: OrderingEvent) -> bytes:
-    return event.model_dump_json().encode()
+    return orjson.dumps(event)
 
 
 async def began(steps: Steps, count: int) -> None:

@@ -7,12 +7,13 @@ from decimal import Decimal
 from itertools import count
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, TextClause, func, select, text
 
 from chassis.database.transactions import Database
 from chassis.web.idempotency import fingerprint
 from contracts.batches import unseal
-from contracts.events import OrderCancelled, OrderPlaced, read_ordering
+from contracts.events import OrderCancelled, OrderPlaced, ordering_events
 from contracts.reservations import Line, Outcome, PricedLine, Result, Shortage
 from ordering import orders as stored
 from ordering.accept_orders import NewOrder, accept
@@ -107,12 +108,12 @@ def states(database: Database) -> dict[int, str]:
 
 def announcements(database: Database) -> list[tuple[str, int, int]]:
     """What the outbox holds, as (type, order id, revision)."""
-    return [(event.type, event.order_id, event.revision) for event in outbox_events(database)]
+    return [(event["type"], event["order_id"], event["revision"]) for event in outbox_events(database)]
 
 
 def outbox_events(database: Database) -> list[OrderPlaced | OrderCancelled]:
     batches = rows(database, "SELECT payload FROM outbox ORDER BY id")
-    return [read_ordering(event) for (payload,) in batches for event in unseal(payload)]
+    return [ordering_events.event(orjson.dumps(event)) for (payload,) in batches for event in unseal(payload)]
 
 
 def forget_announcements(database: Database) -> None:

@@ -8,13 +8,14 @@ from sqlalchemy import Connection
 
 from chassis.database.transactions import Database
 from chassis.messaging import outbox as chassis_outbox
+from chassis.messaging.outbox import Batch
 from chassis.messaging.relay import Relay
 from chassis.problems import Conflict
 from contracts.batches import names
 from contracts.streams import ORDERING, PAYLOAD_FIELD
 from harness.clocks import set_back
 from harness.statements import statements
-from ordering.announce_again import announce, unanswered
+from ordering.announce_again import announce, answered
 from ordering.cancel_order import cancel
 from ordering.model import State, outbox
 from ordering.notice_loss import MARK, notice_loss
@@ -29,8 +30,14 @@ EVENTS = {State.PLACED: "OrderPlaced", State.CANCELLING: "OrderCancelled"}
 def sent_again(database: Database) -> list[tuple[int, int]]:
     """What goes out when everything is due again, as (order id, revision)."""
     let_all_be_sent_again(database)
-    batches = database.transact(chassis_outbox.claim, outbox, 100, unanswered)
-    return [name for batch in batches for name in names(batch.payload)]
+
+    def remind(connection: Connection) -> list[Batch]:
+        due = chassis_outbox.claim_due(connection, outbox, 100)
+        done = answered(connection, due)
+        chassis_outbox.remove(connection, outbox, done or [0])
+        return [batch for batch in due if batch.id not in done]
+
+    return [name for batch in database.transact(remind) for name in names(batch.payload)]
 
 
 def placed_together(database: Database, count: int) -> list[Order]:
@@ -49,16 +56,13 @@ def test_orders_decided_together_are_announced_together(database: Database) -> N
     assert names(payload) == [(order.id, 1) for order in orders]
 
 
-def test_of_a_batch_only_what_is_unanswered_is_announced_again(database: Database) -> None:
-    first, second, third = placed_together(database, 3)
+def test_a_batch_is_announced_again_until_all_of_its_orders_are_answered(database: Database) -> None:
+    first, second = placed_together(database, 2)
 
-    answer(database, second)
-    assert sent_again(database) == [(first.id, 1), (third.id, 1)]
-    answer(database, first, State.FAILED)
-    assert sent_again(database) == [(third.id, 1)]
-    answer(database, third)
+    answer(database, first)
+    assert sent_again(database) == [(first.id, 1), (second.id, 1)]
+    answer(database, second, State.FAILED)
     assert sent_again(database) == []
-    assert rows(database, "SELECT COUNT(*) FROM outbox") == [(0,)]
 
 
 @pytest.mark.parametrize("state", [state for state in State if state not in EVENTS])
@@ -91,7 +95,7 @@ def test_a_person_may_ask_at_any_time(database: Database, state: State, event: s
 
 def test_any_number_of_batches_costs_as_many_statements_as_one(database: Database) -> None:
     def again(connection: Connection) -> None:
-        chassis_outbox.claim(connection, outbox, 100, unanswered)
+        answered(connection, chassis_outbox.claim_due(connection, outbox, 100))
 
     placed_together(database, 1)
     let_all_be_sent_again(database)
@@ -119,11 +123,11 @@ async def lose(client: Redis, count: int) -> None:
 async def test_what_redis_lost_is_announced_as_soon_as_the_loss_is_noticed(
     database: Database, redis_client: Redis
 ) -> None:
-    relay = Relay(database, redis_client, outbox, ORDERING, unanswered)
+    relay = Relay(database, redis_client, outbox, ORDERING, answered)
     await notice_loss(database, redis_client)
     orders = placed_together(database, 3)
     await relay.relay()
-    await relay.relay()
+    await relay.remind()
     before = await stream(redis_client)
     await lose(redis_client, 1)
 
@@ -136,7 +140,7 @@ async def test_what_redis_lost_is_announced_as_soon_as_the_loss_is_noticed(
 async def test_what_was_lost_is_announced_at_once_though_a_dead_consumer_still_holds_older_entries(
     database: Database, redis_client: Redis
 ) -> None:
-    relay = Relay(database, redis_client, outbox, ORDERING, unanswered)
+    relay = Relay(database, redis_client, outbox, ORDERING, answered)
     await notice_loss(database, redis_client)
     await redis_client.xgroup_create(ORDERING.name, "fulfilment", id="0", mkstream=True)
     [held_by_dead] = placed_together(database, 1)
@@ -159,10 +163,10 @@ async def test_what_was_lost_is_announced_at_once_though_a_dead_consumer_still_h
 async def test_an_old_announcement_of_a_dead_relay_hides_no_lost_cancel(
     database: Database, redis_client: Redis, sent_late: bool
 ) -> None:
-    relay = Relay(database, redis_client, outbox, ORDERING, unanswered)
+    relay = Relay(database, redis_client, outbox, ORDERING, answered)
     order = an_order(database, State.FAILED)
     database.transact(redrive, order.id)
-    database.transact(chassis_outbox.claim, outbox, 1)  # by a relay that dies now
+    database.transact(chassis_outbox.claim_new, outbox, 1)  # by a relay that dies now
     database.transact(cancel, order.id)
     await relay.relay()
     assert await stream(redis_client) == [(order.id, 3)]
@@ -173,18 +177,18 @@ async def test_an_old_announcement_of_a_dead_relay_hides_no_lost_cancel(
         )
 
     let_all_be_sent_again(database)
-    await relay.relay()
+    await relay.remind()
 
     assert (await stream(redis_client))[-1] == (order.id, 3)
 
 
 def test_a_database_clock_set_back_delays_no_reminder(database: Database) -> None:
     placed_together(database, 1)
-    database.transact(chassis_outbox.claim, outbox, 100, unanswered)
+    database.transact(chassis_outbox.claim_new, outbox, 100)
 
     def due_an_hour_ago(connection: Connection) -> int:
         with set_back(connection, 3600):
-            return len(chassis_outbox.claim(connection, outbox, 100, unanswered))
+            return len(chassis_outbox.claim_due(connection, outbox, 100))
 
-    assert database.transact(chassis_outbox.claim, outbox, 100, unanswered) == []
+    assert database.transact(chassis_outbox.claim_due, outbox, 100) == []
     assert database.transact(due_an_hour_ago) == 1

@@ -76,9 +76,9 @@ def test_a_failed_order_is_redriven_under_a_new_revision_with_its_announcement(d
     assert placed == the_order(database, order.id)
     assert (placed.state, placed.revision) == (State.PLACED, 3)
     [event] = outbox_events(database)
-    assert (event.type, event.revision) == ("OrderPlaced", 3)
-    assert event.type == "OrderPlaced"
-    assert event.total == order.total
+    assert (event["type"], event["revision"]) == ("OrderPlaced", 3)
+    assert event["type"] == "OrderPlaced"
+    assert event["total"] == str(order.total)
     assert steps_of(database, order.id) == ["redriven"]
 
 
@@ -179,10 +179,14 @@ def test_a_forced_cancel_says_so_in_its_reminders_too(database: Database) -> Non
     database.transact(partial(cancel, forced=True), order.id)
     database.transact(announce, order.id)
 
-    assert [event.forced for event in outbox_events(database) if event.type == "OrderCancelled"] == [True, True]
+    assert [event["forced"] for event in outbox_events(database) if event["type"] == "OrderCancelled"] == [True, True]
     rows(database, "UPDATE orders SET state = 'failed'")
     database.transact(cancel, order.id)
-    assert [event.forced for event in outbox_events(database) if event.type == "OrderCancelled"] == [True, True, False]
+    assert [event["forced"] for event in outbox_events(database) if event["type"] == "OrderCancelled"] == [
+        True,
+        True,
+        False,
+    ]
 
 
 def test_force_is_not_lost_in_a_cancel_without_it_that_is_under_way(database: Database) -> None:

@@ -17,19 +17,27 @@ from ordering.worker import follow
 AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 TRIES = [
     Try(number=1, worker="a" * 32, started_at=AT, ended_at=AT + timedelta(seconds=1), result="failed", reason="paper"),
-    Try(number=2, worker="b" * 32, started_at=AT + timedelta(seconds=2), result="lost"),
+    Try(number=2, worker="b" * 32, started_at=AT + timedelta(seconds=2), result="lost", ended_at=None, reason=None),
 ]
 Event = Callable[..., FulfilmentEvent]
 
 
 def fulfilled(order_id: int, revision: int = 1, tries: list[Try] = TRIES) -> OrderFulfilled:
     return OrderFulfilled(
-        order_id=order_id, revision=revision, taken_at=AT, decided_at=AT + timedelta(seconds=9), tries=tries
+        type="OrderFulfilled",
+        version=1,
+        order_id=order_id,
+        revision=revision,
+        taken_at=AT,
+        decided_at=AT + timedelta(seconds=9),
+        tries=tries,
     )
 
 
 def failed(order_id: int, revision: int = 1, tries: list[Try] = TRIES) -> FulfilmentFailed:
     return FulfilmentFailed(
+        type="FulfilmentFailed",
+        version=1,
         order_id=order_id,
         revision=revision,
         taken_at=AT,
@@ -41,7 +49,13 @@ def failed(order_id: int, revision: int = 1, tries: list[Try] = TRIES) -> Fulfil
 
 def cancelled(order_id: int, revision: int = 2, tries: list[Try] = TRIES) -> FulfilmentCancelled:
     return FulfilmentCancelled(
-        order_id=order_id, revision=revision, taken_at=AT, decided_at=AT + timedelta(seconds=7), tries=tries
+        type="FulfilmentCancelled",
+        version=1,
+        order_id=order_id,
+        revision=revision,
+        taken_at=AT,
+        decided_at=AT + timedelta(seconds=7),
+        tries=tries,
     )
 
 
@@ -142,6 +156,7 @@ def test_after_a_redrive_each_try_shows_once_in_the_timeline(database: Database)
         started_at=AT + timedelta(seconds=8),
         ended_at=AT + timedelta(seconds=9),
         result="fulfilled",
+        reason=None,
     )
 
     database.transact(follow, [fulfilled(order.id, 2, [*TRIES, last])])
@@ -176,7 +191,15 @@ def test_a_try_keeps_its_own_times_and_reason(database: Database) -> None:
 
 def test_an_outcome_tells_in_its_own_step_nothing_of_those_before_it(database: Database) -> None:
     taken, never_taken = an_order(database, State.PLACED), an_order(database, State.CANCELLING, revision=2)
-    overtaking = FulfilmentCancelled(order_id=never_taken.id, revision=2, taken_at=None, decided_at=AT, tries=[])
+    overtaking = FulfilmentCancelled(
+        type="FulfilmentCancelled",
+        version=1,
+        order_id=never_taken.id,
+        revision=2,
+        taken_at=None,
+        decided_at=AT,
+        tries=[],
+    )
 
     database.transact(follow, [fulfilled(taken.id), overtaking])
 

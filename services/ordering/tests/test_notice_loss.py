@@ -8,7 +8,7 @@ from chassis.database.transactions import Database
 from chassis.messaging import outbox as chassis_outbox
 from contracts.batches import names
 from harness.engine import RedisServer
-from ordering.announce_again import announce, unanswered
+from ordering.announce_again import announce
 from ordering.model import WAITING, State, outbox
 from ordering.notice_loss import MARK, Memory, begin_anew, make_due, notice_loss
 from ordering.tests.factories import an_order, rows
@@ -28,10 +28,10 @@ def put_off(database: Database) -> None:
 
 
 def due(database: Database) -> list[int]:
-    """The orders whose batches are due, without touching them."""
+    """The orders whose batches are to be sent as new ones, without touching them."""
 
     def look(connection: Connection) -> list[int]:
-        batches = chassis_outbox.claim(connection, outbox, 1000, unanswered)
+        batches = chassis_outbox.claim_new(connection, outbox, 1000)
         connection.rollback()
         return [order_id for batch in batches for order_id, _ in names(batch.payload)]
 
@@ -59,7 +59,7 @@ def test_what_is_due_after_a_loss_and_gets_no_answer_comes_again_as_soon_as_afte
     database.transact(begin_anew, Memory("a run", "a mark"))
     database.transact(make_due, 10)
 
-    database.transact(chassis_outbox.claim, outbox, 10, unanswered)
+    database.transact(chassis_outbox.claim_new, outbox, 10)
 
     [(seconds,)] = rows(database, "SELECT TIMESTAMPDIFF(SECOND, NOW(6), due_at) FROM outbox")
     assert 10 <= seconds <= 15

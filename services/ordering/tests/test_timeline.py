@@ -37,6 +37,8 @@ def test_it_is_oldest_first_and_tells_when_the_order_was_announced(database: Dat
     order = an_order(database, State.PLACED)
     at = datetime.now(UTC) + timedelta(seconds=5)
     event = OrderFulfilled(
+        type="OrderFulfilled",
+        version=1,
         order_id=order.id,
         revision=1,
         announced_at=at,

@@ -4,14 +4,15 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 import pytest
 from redis.asyncio import Redis
 
 from chassis.database.transactions import Database
 from chassis.messaging import streams
 from chassis.messaging.consumer import Consumer, Entry
-from contracts.batches import read_fulfilment_batch, seal
-from contracts.events import FulfilmentCancelled, FulfilmentEvent, OrderFulfilled
+from contracts.batches import seal
+from contracts.events import FulfilmentCancelled, FulfilmentEvent, OrderFulfilled, fulfilment_events
 from contracts.streams import FULFILMENT, PAYLOAD_FIELD
 from ordering.model import State, dead_letters
 from ordering.tests.factories import an_order, rows, states, steps_of
@@ -29,7 +30,7 @@ async def consumer(database: Database, redis_url: str, redis_client: Redis) -> A
         client=redis_client,
         stream=FULFILMENT,
         group="ordering",
-        read=read_fulfilment_batch,
+        read=fulfilment_events.batch,
         handle=lambda events: database.run(follow, events),
         database=database,
         letters=dead_letters,
@@ -50,12 +51,25 @@ async def pending(client: Redis) -> int:
 
 
 def fulfilled(order_id: int, revision: int = 1) -> bytes:
-    return OrderFulfilled(order_id=order_id, revision=revision, decided_at=datetime.now(UTC)).model_dump_json().encode()
+    event: OrderFulfilled = {
+        "version": 1,
+        "type": "OrderFulfilled",
+        "order_id": order_id,
+        "revision": revision,
+        "decided_at": datetime.now(UTC),
+    }
+    return orjson.dumps(event)
 
 
 def cancelled(order_id: int, revision: int = 2) -> bytes:
-    event = FulfilmentCancelled(order_id=order_id, revision=revision, decided_at=datetime.now(UTC))
-    return event.model_dump_json().encode()
+    event: FulfilmentCancelled = {
+        "version": 1,
+        "type": "FulfilmentCancelled",
+        "order_id": order_id,
+        "revision": revision,
+        "decided_at": datetime.now(UTC),
+    }
+    return orjson.dumps(event)
 
 
 async def test_an_event_about_no_order_of_ours_is_a_dead_letter_and_delays_nobody(

@@ -14,7 +14,7 @@ def upgrade() -> None:
             payload MEDIUMBLOB NOT NULL,
             sent INT NOT NULL DEFAULT 0,
             due_at DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
-            KEY by_due (due_at)
+            KEY by_due (sent, due_at)
         )
         """
     )
