@@ -1,34 +1,18 @@
-"""Working orders off: thousands of steps side by side in one process, their ends committed in batches.
+"""What a try writes: that it has passed the point of no return, that it fulfilled its order, or that it failed.
 
-What a worker does counts only while the row still carries its try: every write here is for (owner, fence) as taken, so a
-worker that was paused and overtaken changes nothing.
+It counts only while the row still carries this try: every write here is for (owner, fence) as taken, so a worker that was
+paused and overtaken changes nothing.
 """
 
-import asyncio
-import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
-from typing import ParamSpec, TypeVar
 
 from sqlalchemy import Connection, bindparam, text
 
 from chassis.database.rows import folded
-from chassis.database.transactions import Database
-from chassis.problems import Unavailable
-from chassis.process.gather import Gather
 from fulfilment.fulfilments import LOCK, Fulfilment, lock, now, remember_tries, tell
 from fulfilment.model import LONGEST_BACKOFF_SECONDS, REASON_LENGTH, TRANSITIONS, Cause, State, fulfilments
-from fulfilment.step import Step
-
-log = logging.getLogger(__name__)
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-AGAIN_SECONDS = 0.5
-UNCOUNTED_SECONDS = 30.0
 
 
 class Lost(Exception):
@@ -137,100 +121,3 @@ def reason_of(error: Exception) -> str:
 
 def backoff_seconds(failures: int) -> float:
     return min(LONGEST_BACKOFF_SECONDS, 0.5 * 2.0**failures)
-
-
-class Fulfilling:
-    """The orders this worker holds in memory, one task each."""
-
-    def __init__(
-        self, database: Database, step: Step, *, step_timeout: float, most_failures: int, most_in_flight: int
-    ) -> None:
-        self._database = database
-        self._step = step
-        self._step_timeout = step_timeout
-        self._most_failures = most_failures
-        self._most_in_flight = most_in_flight
-        self._tasks: dict[int, asyncio.Task[None]] = {}
-        self._complete: Gather[Fulfilment, bool] = Gather(
-            lambda held: database.run(complete, held), at_once=500, waiting=2 * most_in_flight
-        )
-        self._commit: Gather[Fulfilment, None] = Gather(
-            lambda held: database.run(pass_point_of_no_return, held), at_once=500, waiting=2 * most_in_flight
-        )
-
-    @property
-    def held(self) -> set[int]:
-        return set(self._tasks)
-
-    async def room(self) -> None:
-        """Wait until another batch may be taken."""
-        while len(self._tasks) >= self._most_in_flight:
-            await asyncio.sleep(0.05)
-
-    def start(self, taken: Iterable[Fulfilment]) -> None:
-        for fulfilment in taken:
-            self.drop([fulfilment.order_id])
-            task = asyncio.create_task(self._work_off(fulfilment))
-            self._tasks[fulfilment.order_id] = task
-            task.add_done_callback(lambda done, order_id=fulfilment.order_id: self._ended(order_id, done))  # type: ignore[misc]
-
-    def _ended(self, order_id: int, task: asyncio.Task[None]) -> None:
-        if self._tasks.get(order_id) is task:
-            del self._tasks[order_id]
-
-    def drop(self, order_ids: Iterable[int]) -> None:
-        """Stop working on these: they were cancelled, or a later try replaces the one here."""
-        for order_id in order_ids:
-            if (task := self._tasks.pop(order_id, None)) is not None:
-                task.cancel()
-
-    async def stop(self) -> None:
-        """Leave everything as it is; the rows say what is to be done."""
-        tasks = list(self._tasks.values())
-        self.drop(list(self._tasks))
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await self._complete.drained()
-
-    async def _work_off(self, first: Fulfilment) -> None:
-        held: Fulfilment | None = first
-        while held is not None:
-            try:
-                async with asyncio.timeout(self._step_timeout):
-                    await self._step(held, partial(insist, self._commit, held))
-                await self._fulfilled(held)
-            except Lost:
-                return
-            except Exception as error:  # noqa: BLE001 - whatever a step raises is a failed try, and so is an end refused
-                held = await self._fail(held, error)
-            else:
-                return
-
-    async def _fulfilled(self, held: Fulfilment) -> None:
-        if await insist(self._complete, held):
-            log.info("Order #%d Processed", held.order_id)
-
-    async def _fail(self, held: Fulfilment, error: Exception) -> Fulfilment | None:
-        reason = reason_of(error)
-        log.warning("Order #%d: try %d failed: %s", held.order_id, held.fence, reason)
-        following = await self._count(Failure(held, reason))
-        if following is not None:
-            await asyncio.sleep(backoff_seconds(following.failures))
-        return following
-
-    async def _count(self, failure: Failure) -> Fulfilment | None:
-        """Until it is counted the step must not run again, or nothing would bound how often it does."""
-        while True:
-            try:
-                return await insist(self._database.run, fail, failure, self._most_failures)
-            except Exception:
-                log.exception("Order #%d: its failed try can't be counted", failure.held.order_id)
-                await asyncio.sleep(UNCOUNTED_SECONDS)
-
-
-async def insist(call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Wait for a database that is away: that is no failure of the step."""
-    while True:
-        try:
-            return await call(*args, **kwargs)
-        except Unavailable:
-            await asyncio.sleep(AGAIN_SECONDS)

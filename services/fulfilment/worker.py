@@ -19,11 +19,11 @@ from chassis.process.worker import create_worker
 from contracts.events import OrderingEvent, ordering_events
 from contracts.streams import FULFILMENT, ORDERING
 from fulfilment import on_order_cancelled, on_order_placed
-from fulfilment.fulfil_orders import Fulfilling
+from fulfilment.fulfilling import Fulfilling
 from fulfilment.fulfilments import Fulfilment
 from fulfilment.model import dead_letters, outbox, workers
 from fulfilment.settings import Settings
-from fulfilment.step import Step, waiting
+from fulfilment.step import Step, Waiting
 from fulfilment.take_over import owned, still_owned, take_over
 
 log = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ def build(settings: Settings | None = None, step: Step | None = None) -> FastAPI
     heartbeat = Heartbeat(database, workers, socket.gethostname())
     fulfilling = Fulfilling(
         database,
-        step or waiting(settings.processing_seconds),
+        step or Waiting(settings.processing_seconds),
         step_timeout=settings.step_timeout_seconds,
         most_failures=settings.most_failures,
         most_in_flight=settings.most_in_flight,

@@ -11,12 +11,14 @@ import pytest
 from chassis.database.transactions import Database
 from chassis.problems import Unavailable
 from fulfilment import fulfil_orders
-from fulfilment.fulfil_orders import Fulfilling, Lost
+from fulfilment import fulfilling as fulfilling_module
+from fulfilment.fulfil_orders import Lost
+from fulfilment.fulfilling import Fulfilling
 from fulfilment.fulfilments import Fulfilment
 from fulfilment.model import State
 from fulfilment.on_order_cancelled import cancel
 from fulfilment.on_order_placed import take
-from fulfilment.step import Commit, Step, waiting
+from fulfilment.step import Commit, Step, Waiting
 from fulfilment.tests.factories import (
     ME,
     OTHER,
@@ -37,8 +39,9 @@ Start = Callable[..., Fulfilling]
 
 @pytest.fixture(autouse=True)
 def _little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fulfil_orders, "backoff_seconds", lambda failures: 0.01 * failures)
-    monkeypatch.setattr(fulfil_orders, "AGAIN_SECONDS", 0.02)
+    for module in (fulfil_orders, fulfilling_module):
+        monkeypatch.setattr(module, "backoff_seconds", lambda failures: 0.01 * failures)
+    monkeypatch.setattr(fulfilling_module, "AGAIN_SECONDS", 0.02)
 
 
 @pytest.fixture
@@ -68,7 +71,7 @@ async def test_an_order_is_processed_and_says_so(
     database: Database, working: Start, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    fulfilling = working(waiting(0.01))
+    fulfilling = working(Waiting(0.01))
 
     fulfilling.start([a_fulfilment(database)])
     await idle(fulfilling)
@@ -137,7 +140,7 @@ async def test_after_the_last_try_the_order_waits_for_a_person(database: Databas
 
 
 async def test_a_step_that_never_ends_is_a_failed_try(database: Database, working: Start) -> None:
-    fulfilling = working(waiting(60), timeout=0.05, most_failures=2)
+    fulfilling = working(Waiting(60), timeout=0.05, most_failures=2)
 
     fulfilling.start([a_fulfilment(database)])
     await idle(fulfilling)
@@ -202,7 +205,7 @@ async def test_nothing_is_shipped_after_the_order_was_cancelled_or_overtaken(
 async def test_a_cancelled_order_in_memory_is_dropped_and_tells_nothing_more(
     database: Database, working: Start
 ) -> None:
-    fulfilling = working(waiting(0.1))
+    fulfilling = working(Waiting(0.1))
     fulfilling.start([a_fulfilment(database)])
 
     database.transact(cancel, [order_cancelled()])
@@ -216,7 +219,7 @@ async def test_a_cancelled_order_in_memory_is_dropped_and_tells_nothing_more(
 async def test_a_cancel_that_arrives_while_the_worker_has_not_heard_of_it_wins(
     database: Database, working: Start
 ) -> None:
-    fulfilling = working(waiting(0.05))
+    fulfilling = working(Waiting(0.05))
     fulfilling.start([a_fulfilment(database)])
 
     database.transact(cancel, [order_cancelled()])
@@ -245,11 +248,57 @@ async def test_a_later_try_of_the_same_order_replaces_the_one_in_memory(database
     assert told(database) == [("OrderFulfilled", 1, 1)]
 
 
+async def test_orders_taken_together_wait_by_one_timer_and_are_each_fulfilled(
+    database: Database, working: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    fulfilling = working(Waiting(0.05))
+    before = asyncio.all_tasks()
+
+    fulfilling.start([a_fulfilment(database, order_id) for order_id in (1, 2, 3)])
+    timers = asyncio.all_tasks() - before
+    await idle(fulfilling)
+
+    assert len(timers) == 1
+    assert told(database) == [("OrderFulfilled", order_id, 1) for order_id in (1, 2, 3)]
+    assert caplog.messages == ["Order #1 Processed\nOrder #2 Processed\nOrder #3 Processed"]
+
+
+async def test_of_orders_that_wait_together_one_can_be_dropped_or_replaced_by_a_later_try(
+    database: Database, working: Start
+) -> None:
+    fulfilling = working(Waiting(0.1))
+    fulfilling.start([a_fulfilment(database, order_id) for order_id in (1, 2, 3)])
+    database.transact(cancel, [order_cancelled(1)])
+    rows(database, "UPDATE fulfilments SET fence = 2 WHERE order_id = 2")
+
+    fulfilling.drop([1])
+    fulfilling.start([the_fulfilment(database, 2)])
+    held = fulfilling.held
+    await idle(fulfilling)
+
+    assert held == {2, 3}
+    assert sorted(told(database)) == [("FulfilmentCancelled", 1, 2), ("OrderFulfilled", 2, 1), ("OrderFulfilled", 3, 1)]
+    assert outbox_events(database)[-1]["tries"][-1]["number"] == 2
+
+
+async def test_of_orders_that_wait_together_one_that_the_database_refuses_fails_alone(
+    database: Database, working: Start, schemas: Schemas
+) -> None:
+    with refused(schemas, "OrderFulfilled", of_order=2):
+        fulfilling = working(Waiting(0.01), most_failures=2)
+        fulfilling.start([a_fulfilment(database, order_id) for order_id in (1, 2, 3)])
+        await idle(fulfilling)
+
+    assert states(database) == {1: "fulfilled", 2: "failed", 3: "fulfilled"}
+    assert [result for _, _, result in tries(database, 2)] == ["failed", "failed"]
+
+
 async def test_an_outcome_is_told_although_the_database_was_away_when_the_step_ended(
     database: Database, working: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unavailable_times(database, monkeypatch, "complete", 2)
-    fulfilling = working(waiting(0))
+    fulfilling = working(Waiting(0))
 
     fulfilling.start([a_fulfilment(database)])
     await idle(fulfilling)
@@ -301,7 +350,7 @@ def unavailable_times(database: Database, monkeypatch: pytest.MonkeyPatch, work:
 
 
 async def test_stopping_leaves_the_rows_as_they_are_for_the_next_worker(database: Database, working: Start) -> None:
-    fulfilling = working(waiting(60))
+    fulfilling = working(Waiting(60))
     rows_before = [a_fulfilment(database, order_id) for order_id in (1, 2, 3)]
     fulfilling.start(rows_before)
     await asyncio.sleep(0)
@@ -314,7 +363,7 @@ async def test_stopping_leaves_the_rows_as_they_are_for_the_next_worker(database
 
 
 async def test_stopping_waits_for_completions_under_way(database: Database, working: Start) -> None:
-    fulfilling = working(waiting(0))
+    fulfilling = working(Waiting(0))
     fulfilling.start([a_fulfilment(database)])
     await asyncio.sleep(0.005)
 
@@ -341,11 +390,12 @@ async def test_the_number_in_flight_is_bounded(database: Database, working: Star
 
 
 @contextmanager
-def refused(schemas: Schemas, event: str) -> Iterator[None]:
-    """The database takes no event of this kind."""
+def refused(schemas: Schemas, event: str, of_order: int = 1) -> Iterator[None]:
+    """The database takes no event of this kind about this order."""
     schemas.server.execute(
         f"CREATE TRIGGER fulfilment.refuse BEFORE INSERT ON fulfilment.outbox FOR EACH ROW "
-        f'IF NEW.payload LIKE "%\\"type\\":\\"{event}\\"%" THEN SIGNAL SQLSTATE "45000" SET MESSAGE_TEXT = "refused"; END IF'
+        f'IF NEW.payload LIKE "%\\"order_id\\":{of_order},%\\"type\\":\\"{event}\\"%" '
+        f'THEN SIGNAL SQLSTATE "45000" SET MESSAGE_TEXT = "refused"; END IF'
     )
     try:
         yield
@@ -357,7 +407,7 @@ async def test_a_completion_that_the_database_refuses_is_a_failed_try(
     database: Database, working: Start, schemas: Schemas
 ) -> None:
     with refused(schemas, "OrderFulfilled"):
-        fulfilling = working(waiting(0.01), most_failures=2)
+        fulfilling = working(Waiting(0.01), most_failures=2)
         fulfilling.start([a_fulfilment(database)])
         await idle(fulfilling)
 
@@ -369,7 +419,7 @@ async def test_a_completion_that_the_database_refuses_is_a_failed_try(
 async def test_no_step_runs_again_before_its_failure_is_counted(
     database: Database, working: Start, schemas: Schemas, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fulfil_orders, "UNCOUNTED_SECONDS", 0.02)
+    monkeypatch.setattr(fulfilling_module, "UNCOUNTED_SECONDS", 0.02)
     runs: list[int] = []
 
     async def step(fulfilment: Fulfilment, _commit: Commit) -> None:

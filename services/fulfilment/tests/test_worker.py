@@ -19,7 +19,7 @@ from chassis.process.heartbeat import Heartbeat
 from contracts.batches import seal
 from contracts.events import OrderingEvent, ordering_events
 from contracts.streams import ORDERING, PAYLOAD_FIELD
-from fulfilment.fulfil_orders import Fulfilling
+from fulfilment.fulfilling import Fulfilling
 from fulfilment.fulfilments import Fulfilment
 from fulfilment.model import dead_letters, workers
 from fulfilment.step import Commit
