@@ -111,21 +111,22 @@ def _event(row: Fulfilment, tries: list[Try]) -> FulfilmentEvent:
         "announced_at": row.announced_at,
         "taken_at": row.taken_at,
         "decided_at": row.decided_at,
-        "tries": tries,
     }
     if row.state is State.CANCELLED:
-        return {**told, "type": "FulfilmentCancelled"}
+        return {**told, "type": "FulfilmentCancelled", "tries": tries}
     if row.state in {State.FAILED, State.FAILED_LATE}:
-        return {**told, "type": "FulfilmentFailed", "reason": row.reason or "unknown"}
-    return {**told, "type": "OrderFulfilled", "tries": [*tries, _last_try(row)]}
-
-
-def _last_try(row: Fulfilment) -> Try:
+        return {**told, "type": "FulfilmentFailed", "tries": tries, "reason": row.reason or "unknown"}
     assert row.owner is not None
+    if row.fence == 1:
+        return {**told, "type": "OrderFulfilled", "worker": row.owner}
+    return {**told, "type": "OrderFulfilled", "worker": row.owner, "tries": [*tries, _last_try(row, row.owner)]}
+
+
+def _last_try(row: Fulfilment, worker: str) -> Try:
     assert row.started_at is not None
     return {
         "number": row.fence,
-        "worker": row.owner,
+        "worker": worker,
         "started_at": row.started_at,
         "ended_at": row.decided_at,
         "result": "fulfilled",

@@ -28,7 +28,7 @@ def fulfil(connection: Connection, events: Sequence[OrderFulfilled]) -> None:
     news = {(event["order_id"], event["revision"]): event for event in events}
     if not news:
         return
-    rows = [{"id": id_, "revision": revision, "told": _told(event)} for (id_, revision), event in sorted(news.items())]
+    rows = [_row(event) for _, event in sorted(news.items())]
     moved = connection.execute(FULFIL, {"news": folded(rows)}).rowcount
     if moved < len(news):
         _require(connection, {event["order_id"] for event in events})
@@ -37,14 +37,28 @@ def fulfil(connection: Connection, events: Sequence[OrderFulfilled]) -> None:
 
 FULFIL = text(
     "UPDATE JSON_TABLE(:news, '$[*]' COLUMNS (id BIGINT PATH '$.id', revision INT PATH '$.revision', "
-    "told JSON PATH '$.told')) AS news "
+    "announced_at VARCHAR(32) PATH '$.announced_at', taken_at VARCHAR(32) PATH '$.taken_at', "
+    "fulfilled_at VARCHAR(32) PATH '$.fulfilled_at', worker VARCHAR(64) PATH '$.worker', tries JSON PATH '$.tries')) AS news "
     "STRAIGHT_JOIN orders FORCE INDEX (PRIMARY) ON orders.id = news.id AND orders.revision = news.revision "
-    "SET orders.state = :fulfilled, orders.fulfilled = news.told, orders.due_at = NULL "
+    "SET orders.state = :fulfilled, orders.announced_at = news.announced_at, orders.taken_at = news.taken_at, "
+    "orders.fulfilled_at = news.fulfilled_at, orders.fulfilled_by = news.worker, orders.tries = news.tries, orders.due_at = NULL "
     "WHERE orders.state IN :before"
 ).bindparams(
     bindparam("before", [state for state, cause in TRANSITIONS if cause is Cause.FULFILLED], expanding=True),
     fulfilled=State.FULFILLED,
 )
+
+
+def _row(event: OrderFulfilled) -> dict[str, Any]:
+    return {
+        "id": event["order_id"],
+        "revision": event["revision"],
+        "announced_at": event.get("announced_at"),
+        "taken_at": event.get("taken_at"),
+        "fulfilled_at": event["decided_at"],
+        "worker": event["worker"],
+        "tries": _json(event["tries"]) if "tries" in event else None,
+    }
 
 
 def move(connection: Connection, events: Sequence[Outcome], cause: Cause, *, due: str = "NULL") -> None:
@@ -88,9 +102,14 @@ def _step(event: Outcome, target: State) -> dict[str, Any]:
 
 
 def _told(event: Outcome) -> orjson.Fragment:
-    """JSON, its times with their zones."""
-    told = {name: value for name, value in event.items() if name in {"announced_at", "taken_at", "decided_at", "tries"}}
-    return orjson.Fragment(orjson.dumps(told, option=orjson.OPT_UTC_Z))
+    return _json(
+        {name: value for name, value in event.items() if name in {"announced_at", "taken_at", "decided_at", "tries"}}
+    )
+
+
+def _json(value: Any) -> orjson.Fragment:
+    """Times with their zones."""
+    return orjson.Fragment(orjson.dumps(value, option=orjson.OPT_UTC_Z))
 
 
 STEP_OF = {State.FAILED: Step.FAILED, State.RELEASING: Step.CANCEL_ACCEPTED}

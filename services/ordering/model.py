@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 from sqlalchemy import (
+    CHAR,
     JSON,
     BigInteger,
     Boolean,
@@ -101,7 +102,11 @@ orders = Table(
     Column("reserved_at", DATETIME(fsp=6)),
     Column("decided_at", DATETIME(fsp=6)),
     Column("due_at", DATETIME(fsp=6)),
-    Column("fulfilled", JSON(none_as_null=True)),  # what fulfilment told of it: when, and by which tries
+    Column("announced_at", DATETIME(fsp=6)),
+    Column("taken_at", DATETIME(fsp=6)),
+    Column("fulfilled_at", DATETIME(fsp=6)),
+    Column("fulfilled_by", CHAR(32)),
+    Column("tries", JSON(none_as_null=True)),  # if it took more than one
     Column("cancel_forced", Boolean, nullable=False, server_default="0"),
     Column("listed", Boolean, Computed("state <> 'rejected'", persisted=False)),
     Index("by_state", "state"),

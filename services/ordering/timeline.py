@@ -1,10 +1,10 @@
 """What happened to an order, each step with the time it was stored with when it happened."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from chassis.web.fields import UtcTime
 from ordering.model import State, order_steps, orders
@@ -28,14 +28,38 @@ def timeline(connection: Connection, order_id: int) -> list[StepView]:
     steps = _placing(order)
     for row in connection.execute(later):
         steps += _told(row.step, row.at, dict(row.detail))
-    fulfilled = connection.execute(select(orders.c.fulfilled).where(orders.c.id == order_id)).scalar_one()
-    steps += _told("fulfilled", fulfilled["decided_at"], fulfilled) if fulfilled else []
+    steps += _fulfilled(connection.execute(FULFILLED, {"id": order_id}).one())
     # Fulfilment tells all tries with each outcome, so after a redrive the first ones come twice, alike in everything.
     once = {step.model_dump_json(): step for step in steps}
     return sorted(once.values(), key=lambda step: step.at)
 
 
-def _told(step: str, at: datetime | str, detail: dict[str, Any]) -> list[StepView]:
+FULFILLED = select(
+    orders.c.announced_at, orders.c.taken_at, orders.c.fulfilled_at, orders.c.fulfilled_by, orders.c.tries
+).where(orders.c.id == bindparam("id"))
+
+
+def _fulfilled(row: Row[Any, Any, Any, Any, Any]) -> list[StepView]:
+    """What the order's own row tells of it."""
+    if row.fulfilled_at is None:
+        return []
+    only = {
+        "number": 1,
+        "worker": row.fulfilled_by,
+        "started_at": row.taken_at,
+        "ended_at": row.fulfilled_at.replace(tzinfo=UTC).isoformat().replace("+00:00", "Z"),
+        "result": "fulfilled",
+        "reason": None,
+    }
+    before = {
+        "announced_at": row.announced_at,
+        "taken_at": row.taken_at,
+        "tries": row.tries or ([only] if row.taken_at else []),
+    }
+    return _told("fulfilled", row.fulfilled_at, before)
+
+
+def _told(step: str, at: datetime, detail: dict[str, Any]) -> list[StepView]:
     """An outcome tells of the steps before it as well."""
     detail.pop("decided_at", None)
     before = [(name, detail.pop(f"{name}_at", None)) for name in ("announced", "taken")]

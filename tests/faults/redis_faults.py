@@ -15,7 +15,7 @@ STREAMS = (ORDERING.name, FULFILMENT.name)
 TIMESTAMP = re.compile(rb"#TS:(\d+)\r\n")
 UNKNOWN_ORDER = 8_000_000_000_000_000_000
 
-EVENT = b'{"version":1,"type":"%s","order_id":%d,"revision":1,"decided_at":"2026-01-01T00:00:00Z"}'
+EVENT = b'{"version":1,"type":"%s","order_id":%d,"revision":1,"decided_at":"2026-01-01T00:00:00Z","worker":"nobody"}'
 POISON: list[dict[bytes, bytes]] = [
     {b"other": b"field"},
     {PAYLOAD_FIELD: b""},

@@ -106,7 +106,7 @@ def _read(connection: Connection) -> Snapshot:
 
 
 MOVEMENTS = "SELECT product_id, kind, delta, stock, order_id, reason FROM catalog.stock_movements ORDER BY id"
-COMPLETIONS = "SELECT id AS order_id, 1 AS n FROM ordering.orders WHERE fulfilled IS NOT NULL"
+COMPLETIONS = "SELECT id AS order_id, 1 AS n FROM ordering.orders WHERE fulfilled_at IS NOT NULL"
 REPEATS = f"""
     SELECT order_id, COUNT(*) AS n FROM fulfilment.past_tries
     WHERE result = 'lost' OR reason LIKE '%{AFTER_ITS_EFFECT}%' GROUP BY order_id

@@ -89,11 +89,11 @@ PLANTED = {
     "an order left in doubt": ("UPDATE ordering.orders SET state = 'pending' WHERE id = 1", "is still pending"),
     "a refusal that was sold": ("UPDATE ordering.orders SET state = 'placed' WHERE id = 5", "key five was refused"),
     "an order that is fulfilled and was never completed": (
-        "UPDATE ordering.orders SET fulfilled = NULL WHERE id = 1",
+        "UPDATE ordering.orders SET fulfilled_at = NULL WHERE id = 1",
         "order 1 is fulfilled and was completed 0 times",
     ),
     "an order completed and then cancelled": (
-        "UPDATE ordering.orders SET fulfilled = '{}' WHERE id = 2",
+        "UPDATE ordering.orders SET fulfilled_at = NOW() WHERE id = 2",
         "order 2 is cancelled and was completed 1 times",
     ),
     "a fulfilment that says otherwise": (

@@ -30,6 +30,7 @@ def fulfilled(order_id: int, revision: int = 1, tries: list[Try] = TRIES) -> Ord
         revision=revision,
         taken_at=AT,
         decided_at=AT + timedelta(seconds=9),
+        worker="b" * 32,
         tries=tries,
     )
 

@@ -44,14 +44,30 @@ def test_it_is_oldest_first_and_tells_when_the_order_was_announced(database: Dat
         announced_at=at,
         taken_at=at + timedelta(seconds=1),
         decided_at=at + timedelta(seconds=2),
+        worker="a" * 32,
     )
     database.transact(follow, [event])
 
     told = database.transact(timeline, order.id)
 
     assert [step.at for step in told] == sorted(step.at for step in told)
-    assert [step.step for step in told][-3:] == ["announced", "taken", "fulfilled"]
-    assert told[-3].at == at
+    assert [step.step for step in told][-4:] == ["announced", "taken", "try", "fulfilled"]
+    assert told[-4].at == at
+    assert told[-2].model_dump(mode="json") == {
+        "step": "try",
+        "at": written(at + timedelta(seconds=1)),
+        "detail": {
+            "number": 1,
+            "worker": "a" * 32,
+            "ended_at": written(at + timedelta(seconds=2)),
+            "result": "fulfilled",
+            "reason": None,
+        },
+    }
+
+
+def written(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")
 
 
 def test_a_cancel_shows_when_it_was_asked_and_when_the_stock_came_back(database: Database) -> None:

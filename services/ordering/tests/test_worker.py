@@ -57,6 +57,7 @@ def fulfilled(order_id: int, revision: int = 1) -> bytes:
         "order_id": order_id,
         "revision": revision,
         "decided_at": datetime.now(UTC),
+        "worker": "a" * 32,
     }
     return orjson.dumps(event)
 
