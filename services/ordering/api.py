@@ -19,15 +19,16 @@ from chassis.web.paging import Page, followed, link_next
 from chassis.web.routes import public_router
 from contracts.reservations import Line
 from ordering import orders, private_api
-from ordering.accept_orders import Accepting, NewOrder
+from ordering.accept_orders import NewOrder
 from ordering.cancel_order import cancel, status_of
 from ordering.catalog_client import CatalogClient
 from ordering.model import MAX_ITEMS, MAX_QUANTITY, State, workers
 from ordering.model import orders as table
 from ordering.neighbours import FulfilmentClient
 from ordering.orders import Order
-from ordering.place_orders import Stages, decide_together, place
+from ordering.place_orders import Stages, place
 from ordering.settings import Settings
+from ordering.stages import stages
 from ordering.timeline import StepView, timeline
 from ordering.views import ORDERS, OrderView, placement_answer, view
 
@@ -61,14 +62,6 @@ class OrderBody(Body):
         assert self.product_id is not None
         assert self.quantity is not None
         return [Line(product_id=self.product_id, quantity=self.quantity)]
-
-
-def stages(database: Database, catalog: CatalogClient) -> Stages:
-    return Stages(
-        accept=Gather(Accepting(database)),
-        reserve=Gather(catalog.reserve),
-        decide=Gather(partial(decide_together, database)),
-    )
 
 
 def build(settings: Settings | None = None) -> FastAPI:

@@ -12,6 +12,7 @@ from ordering import api
 from ordering.catalog_client import CatalogClient
 from ordering.place_orders import Stages
 from ordering.settings import Settings
+from ordering.stages import stages
 from ordering.tests.catalog_stand_in import CatalogStandIn, StandInServer, serving
 
 TOKEN = "a-token"
@@ -64,7 +65,7 @@ def catalog_client(one_catalog_client: CatalogClient, catalog: CatalogStandIn) -
 
 @pytest.fixture
 def placing(database: Database, catalog_client: CatalogClient) -> Stages:
-    return api.stages(database, catalog_client)
+    return stages(database, catalog_client)
 
 
 @pytest.fixture
