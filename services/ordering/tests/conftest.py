@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from redis.asyncio import Redis
 
 from chassis.database.transactions import Database
+from harness.asgi import in_one_piece
 from harness.engine import RedisServer
 from harness.schemas import Schema, Schemas
 from ordering import api
@@ -99,5 +100,7 @@ async def app(
 async def client(
     app: FastAPI, ordering_schema: Schema, catalog: CatalogStandIn, fulfilment: CatalogStandIn
 ) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ordering") as client:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(in_one_piece(app)), base_url="http://ordering"
+    ) as client:
         yield client
