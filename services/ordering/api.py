@@ -14,20 +14,21 @@ from chassis.process import heartbeat
 from chassis.process.gather import Gather
 from chassis.web.app import Checks, create_app, require_all
 from chassis.web.fields import MAX_ID, Amount, Body, PathId
-from chassis.web.idempotency import IdempotencyKey, fingerprint, generated_key, key_of
+from chassis.web.idempotency import IdempotencyKey, fingerprint, generated_key
 from chassis.web.paging import Page, followed, link_next
 from chassis.web.routes import public_router
 from contracts.reservations import Line
 from ordering import orders, private_api
-from ordering.accept_orders import Accepting, NewOrder
+from ordering.accept_orders import NewOrder
 from ordering.cancel_order import cancel, status_of
 from ordering.catalog_client import CatalogClient
 from ordering.model import MAX_ITEMS, MAX_QUANTITY, State, workers
 from ordering.model import orders as table
 from ordering.neighbours import FulfilmentClient
 from ordering.orders import Order
-from ordering.place_orders import Stages, decide_together, place
+from ordering.place_orders import Stages, place
 from ordering.settings import Settings
+from ordering.stages import stages
 from ordering.timeline import StepView, timeline
 from ordering.views import ORDERS, OrderView, placement_answer, view
 
@@ -47,11 +48,10 @@ class OrderBody(Body):
 
     @model_validator(mode="after")
     def one_form(self) -> Self:
-        given = {name for name in self.model_fields_set if name != "expected_total" and getattr(self, name) is not None}
-        if given not in ({"product_id", "quantity"}, {"items"}):
+        given = (self.product_id is not None, self.quantity is not None, self.items is not None)
+        if given not in {(True, True, False), (False, False, True)}:
             raise ValueError("give either product_id and quantity, or items")
-        lines = self.lines()
-        if len({line.product_id for line in lines}) != len(lines):
+        if self.items is not None and len({item.product_id for item in self.items}) < len(self.items):
             raise ValueError("a product may stand in an order once")
         return self
 
@@ -61,14 +61,6 @@ class OrderBody(Body):
         assert self.product_id is not None
         assert self.quantity is not None
         return [Line(product_id=self.product_id, quantity=self.quantity)]
-
-
-def stages(database: Database, catalog: CatalogClient) -> Stages:
-    return Stages(
-        accept=Gather(Accepting(database)),
-        reserve=Gather(catalog.reserve),
-        decide=Gather(partial(decide_together, database)),
-    )
 
 
 def build(settings: Settings | None = None) -> FastAPI:
@@ -103,6 +95,7 @@ def build(settings: Settings | None = None) -> FastAPI:
                 "redis": lambda: streams.check(client),
             }
         ),
+        fast_path=ORDERS,
     )
 
 
@@ -140,9 +133,8 @@ def _public(database: Database, aside: Database, placing: Stages, within_seconds
     read: Gather[int, Order] = Gather(lambda ids: database.run(orders.read, ids))
 
     @router.post("", status_code=201, response_model=OrderView)
-    async def create(body: OrderBody, request: Request) -> Response:
-        new = _new_order(body, await key_of(request))
-        return placement_answer(await place(new, placing, within_seconds))
+    async def create(body: OrderBody, key: IdempotencyKey) -> Response:
+        return placement_answer(await place(_new_order(body, key), placing, within_seconds))
 
     @router.get("")
     async def list_(request: Request, response: Response, query: Annotated[OrdersQuery, Query()]) -> list[OrderView]:

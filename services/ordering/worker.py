@@ -18,7 +18,6 @@ from chassis.process.worker import create_worker
 from contracts.events import FulfilmentEvent, fulfilment_events
 from contracts.streams import FULFILMENT, ORDERING
 from ordering.announce_again import answered
-from ordering.api import stages
 from ordering.catalog_client import CatalogClient
 from ordering.follow_fulfilment import fulfil, move
 from ordering.model import Cause, dead_letters, outbox, workers
@@ -27,6 +26,7 @@ from ordering.notice_loss import notice_loss
 from ordering.release_stock import release
 from ordering.resume_orders import resume
 from ordering.settings import Settings
+from ordering.stages import stages
 
 
 def build(settings: Settings | None = None) -> FastAPI:

@@ -5,10 +5,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 
 from fastapi import APIRouter, FastAPI, Response
+from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
 
 from chassis.problems import Unavailable
 from chassis.web import errors
+from chassis.web.fast_path import FastPath
 from chassis.web.metrics import Measured, exposition
 
 CHECK_SECONDS = 2.0
@@ -18,17 +20,27 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 Checks = Mapping[str, Callable[[], Awaitable[None]]]
 
 
-def create_app(title: str, lifespan: Lifespan, checks: Checks, *routers: APIRouter) -> FastAPI:
+def create_app(
+    title: str, lifespan: Lifespan, checks: Checks, *routers: APIRouter, fast_path: str | None = None
+) -> FastAPI:
     """`checks` say what this process needs to do its work: each returns, or raises Unavailable with a sentence.
 
-    Routes are matched in the order given, so the busiest router comes first.
+    Routes are matched in the order given, so the busiest router comes first. The POST at `fast_path` is of the form that
+    FastPath wants.
     """
     app = FastAPI(title=title, lifespan=lifespan, redirect_slashes=False, telemetry=NO_TELEMETRY)
-    app.add_middleware(Measured)
     errors.install(app)
     for router in (*routers, _probes(checks)):
         app.router.routes.extend(router.routes)  # included, each request would look through routers in routers
+    if fast_path is not None:
+        app.add_middleware(FastPath, route=_post_at(fast_path, app))
+    app.add_middleware(Measured)
     return app
+
+
+def _post_at(path: str, app: FastAPI) -> APIRoute:
+    routes = (route for route in app.routes if isinstance(route, APIRoute))
+    return next(route for route in routes if route.path == path and route.methods == {"POST"})
 
 
 def _probes(checks: Checks) -> APIRouter:

@@ -14,12 +14,12 @@ MAX_ID = 2**63 - 1
 Money = Annotated[Decimal, PlainSerializer(float, return_type=float, when_used="json")]
 
 
-def _utc(value: datetime) -> datetime:
+def utc(value: datetime) -> datetime:
+    """The database speaks UTC without saying so; outside, every time says it."""
     return value if value.tzinfo else value.replace(tzinfo=UTC)
 
 
-# The database speaks UTC without saying so; outside, every time says it.
-UtcTime = Annotated[datetime, AfterValidator(_utc)]
+UtcTime = Annotated[datetime, AfterValidator(utc)]
 
 
 def whole_number(value: object) -> object:

@@ -1,16 +1,11 @@
 """The routes of all our FastAPI apps: strict JSON in, and only from those who may."""
 
 import hmac
-import json
-from collections.abc import Callable, Collection, Coroutine
-from functools import partial
-from inspect import signature
+from collections.abc import Callable, Coroutine
 from typing import Any, ClassVar
 
 from fastapi import APIRouter, HTTPException, Request, Response
-from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from starlette.requests import ClientDisconnect
 
 from chassis.problems import Unprocessable
 from chassis.web.strict_json import strict_json
@@ -34,19 +29,10 @@ class PrivateRequest(StrictRequest):
 
 
 class StrictRoute(APIRoute):
-    """An endpoint of the form `(body) -> Response` or `(body, request) -> Response` is called directly.
-
-    FastAPI knows and documents its signature as any other, and its body is validated as any other, but the request doesn't
-    pass through dependencies and the making of a response, which it hasn't: most of what FastAPI costs.
-    """
-
     request_class: ClassVar[type[StrictRequest]] = StrictRequest
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        form = signature(self.endpoint)
-        names = form.parameters.keys()
-        direct = {"body"} <= names <= {"body", "request"} and form.return_annotation is Response
-        handle = partial(self._call_directly, names) if direct else super().get_route_handler()
+        handle = super().get_route_handler()
 
         async def strict(request: Request) -> Response:
             self.admit(request)
@@ -59,28 +45,6 @@ class StrictRoute(APIRoute):
         _require_single_parameters(request)
         if self.body_field is not None:
             _require_json(request)
-
-    async def _call_directly(self, names: Collection[str], request: Request) -> Response:
-        assert self.body_field is not None
-        assert isinstance(request, StrictRequest)
-        given = await _sent(request)
-        value, errors = self.body_field.validate(given, {}, loc=("body",))
-        if errors:
-            raise RequestValidationError(errors, body=given)
-        known = {"body": value, "request": request}
-        response: Response = await self.endpoint(**{name: known[name] for name in names})
-        return response
-
-
-async def _sent(request: StrictRequest) -> Any:
-    """Its JSON, and the answers that FastAPI has for what is none."""
-    try:
-        return await request.json()
-    except json.JSONDecodeError as error:
-        wrong = {"type": "json_invalid", "loc": ("body", error.pos), "msg": "JSON decode error", "input": {}}
-        raise RequestValidationError([wrong]) from error
-    except ClientDisconnect as error:
-        raise HTTPException(400, "The body did not arrive") from error
 
 
 def _require_single_parameters(request: Request) -> None:

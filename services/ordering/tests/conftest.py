@@ -6,12 +6,14 @@ from fastapi import FastAPI
 from redis.asyncio import Redis
 
 from chassis.database.transactions import Database
+from harness.asgi import in_one_piece
 from harness.engine import RedisServer
 from harness.schemas import Schema, Schemas
 from ordering import api
 from ordering.catalog_client import CatalogClient
 from ordering.place_orders import Stages
 from ordering.settings import Settings
+from ordering.stages import stages
 from ordering.tests.catalog_stand_in import CatalogStandIn, StandInServer, serving
 
 TOKEN = "a-token"
@@ -64,7 +66,7 @@ def catalog_client(one_catalog_client: CatalogClient, catalog: CatalogStandIn) -
 
 @pytest.fixture
 def placing(database: Database, catalog_client: CatalogClient) -> Stages:
-    return api.stages(database, catalog_client)
+    return stages(database, catalog_client)
 
 
 @pytest.fixture
@@ -98,5 +100,7 @@ async def app(
 async def client(
     app: FastAPI, ordering_schema: Schema, catalog: CatalogStandIn, fulfilment: CatalogStandIn
 ) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ordering") as client:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(in_one_piece(app)), base_url="http://ordering"
+    ) as client:
         yield client
