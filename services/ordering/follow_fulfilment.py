@@ -41,7 +41,8 @@ FULFIL = text(
     "fulfilled_at VARCHAR(32) PATH '$.fulfilled_at', worker VARCHAR(64) PATH '$.worker', tries JSON PATH '$.tries')) AS news "
     "STRAIGHT_JOIN orders FORCE INDEX (PRIMARY) ON orders.id = news.id AND orders.revision = news.revision "
     "SET orders.state = :fulfilled, orders.announced_at = news.announced_at, orders.taken_at = news.taken_at, "
-    "orders.fulfilled_at = news.fulfilled_at, orders.fulfilled_by = news.worker, orders.tries = news.tries, orders.due_at = NULL "
+    "orders.fulfilled_at = news.fulfilled_at, orders.fulfilled_by = news.worker, orders.tries = news.tries, "
+    "orders.due_at = NULL "
     "WHERE orders.state IN :before"
 ).bindparams(
     bindparam("before", [state for state, cause in TRANSITIONS if cause is Cause.FULFILLED], expanding=True),
