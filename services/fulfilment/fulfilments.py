@@ -7,7 +7,6 @@ from typing import Any, Literal, NamedTuple
 from sqlalchemy import Connection, Row, bindparam, func, select
 
 from chassis.database.rows import insert
-from chassis.messaging import outbox as announcements
 from contracts.events import FulfilmentEvent, Item, Outcome, Try
 from fulfilment.model import LONGEST_BACKOFF_SECONDS, State, fulfilments, outbox, past_tries
 
@@ -99,7 +98,7 @@ def tell(connection: Connection, decided: Sequence[Fulfilment]) -> None:
     tries = _past_tries(
         connection, [row.order_id for row in decided if row.fence > 1 or row.state is not State.FULFILLED]
     )
-    announcements.add(connection, outbox, [_event(row, tries.get(row.order_id, [])) for row in decided])
+    outbox.add(connection, [_event(row, tries.get(row.order_id, [])) for row in decided])
 
 
 def _event(row: Fulfilment, tries: list[Try]) -> FulfilmentEvent:

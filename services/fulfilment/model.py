@@ -6,7 +6,7 @@ from sqlalchemy import CHAR, JSON, BigInteger, Column, Index, Integer, MetaData,
 from sqlalchemy.dialects.mysql import DATETIME
 
 from chassis.messaging.dead_letters import dead_letter_table
-from chassis.messaging.outbox import outbox_table
+from chassis.messaging.outbox import Outbox
 from chassis.process.heartbeat import workers_table
 
 REASON_LENGTH = 1000
@@ -85,6 +85,6 @@ past_tries = Table(
     Column("reason", String(REASON_LENGTH)),
 )
 
-outbox = outbox_table(metadata)
+outbox = Outbox(metadata)
 dead_letters = dead_letter_table(metadata)
 workers = workers_table(metadata)

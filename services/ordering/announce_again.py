@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, bindparam, select
 
-from chassis.messaging import outbox as announcements
 from chassis.messaging.outbox import Batch
 from chassis.problems import Conflict
 from contracts.batches import names
@@ -36,7 +35,7 @@ def announce(connection: Connection, order_id: int) -> Order:
     order = lock_one(connection, order_id)
     if order.state not in WAITING:
         raise Conflict(f"The order is {order.state} and waits for no answer", order_id=order_id)
-    announcements.add(connection, outbox, [_event(order)])
+    outbox.add(connection, [_event(order)])
     return order
 
 

@@ -5,7 +5,6 @@ from typing import ClassVar
 
 from sqlalchemy import Connection
 
-from chassis.messaging import outbox as announcements
 from chassis.problems import RETRY_AFTER_SECONDS, Conflict
 from contracts.events import OrderCancelled
 from ordering.model import Cause, State, Step, outbox
@@ -45,7 +44,7 @@ def cancel(connection: Connection, order_id: int, *, forced: bool = False) -> Or
     cancelling = begin_revision(connection, order, Cause.CANCEL, Step.CANCEL_REQUESTED, forced=forced)
     if cancelling is None:
         raise TooLate(f"The order is {order.state} and can't be cancelled", order_id=order_id, state=order.state)
-    announcements.add(connection, outbox, [announcement(cancelling)])
+    outbox.add(connection, [announcement(cancelling)])
     return cancelling
 
 

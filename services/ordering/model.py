@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.mysql import DATETIME
 
 from chassis.messaging.dead_letters import dead_letter_table
-from chassis.messaging.outbox import outbox_table
+from chassis.messaging.outbox import Outbox
 from chassis.process.heartbeat import workers_table
 from chassis.web.idempotency import FingerprintColumn, KeyColumn
 
@@ -136,6 +136,6 @@ redis_marks = Table(
     Column("made_due_up_to", BigInteger),
 )
 
-outbox = outbox_table(metadata)
+outbox = Outbox(metadata)
 dead_letters = dead_letter_table(metadata)
 workers = workers_table(metadata)

@@ -13,7 +13,6 @@ from sqlalchemy import Connection, select
 from sqlalchemy.dialects.mysql import insert
 
 from chassis.database.transactions import Database
-from chassis.messaging import outbox as announcements
 from chassis.messaging.streams import available
 from ordering.model import outbox, redis_marks
 
@@ -63,6 +62,6 @@ def make_due(connection: Connection, most: int) -> int:
     row = connection.execute(select(redis_marks.c.made_due_up_to).with_for_update()).one_or_none()
     if row is None or row.made_due_up_to is None:
         return 0
-    ids = announcements.begin_anew(connection, outbox, row.made_due_up_to, most)
+    ids = outbox.begin_anew(connection, row.made_due_up_to, most)
     connection.execute(redis_marks.update().values(made_due_up_to=ids[-1] if len(ids) == most else None))
     return len(ids)

@@ -15,7 +15,6 @@ from sqlalchemy import Connection, text
 
 from chassis.database.rows import folded
 from chassis.database.transactions import Database
-from chassis.messaging import outbox as announcements
 from chassis.problems import Unavailable
 from chassis.process.gather import Gather
 from contracts.events import OrderPlaced
@@ -147,7 +146,7 @@ def _write(connection: Connection, moved: Mapping[int, Order]) -> None:
     if connection.execute(DECIDE, {"decided": folded(rows)}).rowcount != len(rows):
         raise NotPending
     placed = [announcement(order) for order in moved.values() if order.state is State.PLACED]
-    announcements.add(connection, outbox, placed)
+    outbox.add(connection, placed)
 
 
 def _as_they_are(connection: Connection, order_ids: Collection[int]) -> dict[int, Order]:

@@ -2,7 +2,6 @@
 
 from sqlalchemy import Connection
 
-from chassis.messaging import outbox as announcements
 from chassis.problems import Conflict
 from ordering.model import Cause, State, Step, outbox
 from ordering.orders import Order, begin_revision, lock_one
@@ -17,5 +16,5 @@ def redrive(connection: Connection, order_id: int) -> Order:
     placed = begin_revision(connection, order, Cause.REDRIVE, Step.REDRIVEN)
     if placed is None:
         raise Conflict(f"The order is {order.state}; only a failed one can be redriven", order_id=order_id)
-    announcements.add(connection, outbox, [announcement(placed)])
+    outbox.add(connection, [announcement(placed)])
     return placed

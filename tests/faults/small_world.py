@@ -9,7 +9,6 @@ import orjson
 
 from catalog import manage_products, reserve_stock
 from chassis.database.transactions import Database
-from chassis.messaging import outbox as rows
 from chassis.web.idempotency import fingerprint
 from contracts.batches import unseal
 from contracts.events import fulfilment_events, ordering_events
@@ -64,10 +63,10 @@ class SmallWorld:
 
     def announce(self) -> list[Fulfilment]:
         """What waits in ordering's outbox reaches fulfilment."""
-        waiting = self.ordering.transact(rows.claim_new, ordering_outbox, 100)
+        waiting = self.ordering.transact(ordering_outbox.claim_new, 100)
         events = [ordering_events.event(orjson.dumps(event)) for batch in waiting for event in unseal(batch.payload)]
         taken, _ = self.fulfilment.transact(receive, events, OWNER)
-        self.ordering.transact(rows.remove, ordering_outbox, [row.id for row in waiting] or [0])
+        self.ordering.transact(ordering_outbox.remove, [row.id for row in waiting] or [0])
         return taken
 
     def fulfil(self) -> None:
@@ -84,12 +83,12 @@ class SmallWorld:
 
     def answer(self) -> None:
         """What waits in fulfilment's outbox reaches ordering."""
-        waiting = self.fulfilment.transact(rows.claim_new, fulfilment_outbox, 100)
+        waiting = self.fulfilment.transact(fulfilment_outbox.claim_new, 100)
         self.ordering.transact(
             follow,
             [fulfilment_events.event(orjson.dumps(event)) for batch in waiting for event in unseal(batch.payload)],
         )
-        self.fulfilment.transact(rows.remove, fulfilment_outbox, [row.id for row in waiting] or [0])
+        self.fulfilment.transact(fulfilment_outbox.remove, [row.id for row in waiting] or [0])
 
 
 def an_honest_day(world: SmallWorld) -> tuple[Ledger, Counter[int]]:

@@ -42,22 +42,64 @@ class Batch(NamedTuple):
     payload: bytes
 
 
-def outbox_table(metadata: MetaData) -> Table:
-    return Table(
-        "outbox",
-        metadata,
-        Column("id", BigInteger, primary_key=True, autoincrement=True),
-        Column("payload", LargeBinary(2**24 - 1), nullable=False),
-        Column("sent", Integer, nullable=False, server_default="0"),
-        Column("due_at", DATETIME(fsp=6), nullable=False, server_default=text("CURRENT_TIMESTAMP(6)")),
-        Index("by_due", "sent", "due_at"),
-    )
+class Outbox:
+    """The table of a service, and all that is done with it."""
 
+    def __init__(self, metadata: MetaData) -> None:
+        self.table = Table(
+            "outbox",
+            metadata,
+            Column("id", BigInteger, primary_key=True, autoincrement=True),
+            Column("payload", LargeBinary(2**24 - 1), nullable=False),
+            Column("sent", Integer, nullable=False, server_default="0"),
+            Column("due_at", DATETIME(fsp=6), nullable=False, server_default=text("CURRENT_TIMESTAMP(6)")),
+            Index("by_due", "sent", "due_at"),
+        )
 
-def add(connection: Connection, outbox: Table, events: Sequence[Mapping[str, Any]]) -> None:
-    """Announce `events` with the commit of this transaction: as one batch, unless that grew above MOST_EVENTS or MOST_BYTES."""
-    for events_of_one in _split([orjson.dumps(event, option=orjson.OPT_UTC_Z) for event in events]):
-        connection.execute(outbox.insert().values(payload=seal(events_of_one)))
+    def add(self, connection: Connection, events: Sequence[Mapping[str, Any]]) -> None:
+        """Announce `events` with the commit of this transaction.
+
+        As one batch, unless that grew above MOST_EVENTS or MOST_BYTES.
+        """
+        for events_of_one in _split([orjson.dumps(event, option=orjson.OPT_UTC_Z) for event in events]):
+            connection.execute(self.table.insert().values(payload=seal(events_of_one)))
+
+    def claim_new(self, connection: Connection, most: int) -> list[Batch]:
+        """Up to `most` batches that were never sent; no other relay gets them until they are due again."""
+        return self._claim(connection, self.table.c.sent == 0, most)
+
+    def claim_due(self, connection: Connection, most: int) -> list[Batch]:
+        """Up to `most` batches that are due again, likewise."""
+        is_due = has_come(self.table.c.due_at, LONGEST_DISTANCE_SECONDS)
+        return self._claim(connection, (self.table.c.sent > 0) & is_due, most)
+
+    def _claim(self, connection: Connection, which: ColumnElement[bool], most: int) -> list[Batch]:
+        found = select(self.table.c.id, self.table.c.payload).where(which).limit(most)
+        batches = [Batch(*row) for row in connection.execute(found.with_for_update(skip_locked=True))]
+        if batches:
+            connection.execute(self._put_off(), {"ids": [batch.id for batch in batches]})
+        return sorted(batches)
+
+    def _put_off(self) -> Update:
+        """Twice by AGAIN_AFTER_SECONDS, since what was lost may be lost again, then by twice as long each time."""
+        seconds = f"LEAST({LONGEST_DISTANCE_SECONDS}, {AGAIN_AFTER_SECONDS} * POW(2, GREATEST(sent - 1, 0)))"
+        due_at, sent = self.table.c.due_at, self.table.c.sent
+        mine = self.table.update().where(self.table.c.id.in_(bindparam("ids", expanding=True)))
+        # From left to right, as MySQL assigns.
+        return mine.ordered_values((due_at, text(f"NOW(6) + INTERVAL {seconds} SECOND")), (sent, sent + 1))
+
+    def begin_anew(self, connection: Connection, after: int, most: int) -> Sequence[int]:
+        """Let the next `most` batches above the id `after` be new again. Returns their ids."""
+        id_ = self.table.c.id
+        ids = connection.execute(select(id_).where(id_ > after).order_by(id_).limit(most)).scalars().all()
+        if ids:
+            connection.execute(self.table.update().where(id_.in_(ids)).values(sent=0))
+        return ids
+
+    def remove(self, connection: Connection, ids: Sequence[int]) -> None:
+        """They are done with."""
+        mine = self.table.c.id.in_(bindparam("ids", expanding=True))
+        connection.execute(self.table.delete().where(mine), {"ids": list(ids)})
 
 
 def _split(events: Sequence[bytes]) -> Iterator[list[bytes]]:
@@ -71,47 +113,3 @@ def _split(events: Sequence[bytes]) -> Iterator[list[bytes]]:
         size += len(event)
     if batch:
         yield batch
-
-
-def claim_new(connection: Connection, outbox: Table, most: int) -> list[Batch]:
-    """Up to `most` batches that were never sent; no other relay gets them until they are due again."""
-    return _claim(connection, outbox, outbox.c.sent == 0, most)
-
-
-def claim_due(connection: Connection, outbox: Table, most: int) -> list[Batch]:
-    """Up to `most` batches that are due again, likewise."""
-    return _claim(connection, outbox, (outbox.c.sent > 0) & has_come(outbox.c.due_at, LONGEST_DISTANCE_SECONDS), most)
-
-
-def _claim(connection: Connection, outbox: Table, which: ColumnElement[bool], most: int) -> list[Batch]:
-    rows = connection.execute(
-        select(outbox.c.id, outbox.c.payload).where(which).limit(most).with_for_update(skip_locked=True)
-    )
-    batches = [Batch(*row) for row in rows]
-    if batches:
-        connection.execute(_put_off(outbox), {"ids": [batch.id for batch in batches]})
-    return sorted(batches)
-
-
-def _put_off(outbox: Table) -> Update:
-    """Twice by AGAIN_AFTER_SECONDS, since what was lost may be lost again, then by twice as long each time."""
-    distance = text(
-        f"NOW(6) + INTERVAL LEAST({LONGEST_DISTANCE_SECONDS}, {AGAIN_AFTER_SECONDS} * POW(2, GREATEST(sent - 1, 0))) SECOND"
-    )
-    mine = outbox.update().where(outbox.c.id.in_(bindparam("ids", expanding=True)))
-    return mine.ordered_values((outbox.c.due_at, distance), (outbox.c.sent, outbox.c.sent + 1))  # from left to right
-
-
-def begin_anew(connection: Connection, outbox: Table, after: int, most: int) -> Sequence[int]:
-    """Let the next `most` batches above the id `after` be new again. Returns their ids."""
-    next_ = select(outbox.c.id).where(outbox.c.id > after).order_by(outbox.c.id).limit(most)
-    ids = connection.execute(next_).scalars().all()
-    if ids:
-        connection.execute(outbox.update().where(outbox.c.id.in_(ids)).values(sent=0))
-    return ids
-
-
-def remove(connection: Connection, outbox: Table, ids: Sequence[int]) -> int:
-    """They are done with. Returns how many were still there."""
-    mine = outbox.c.id.in_(bindparam("ids", expanding=True))
-    return connection.execute(outbox.delete().where(mine), {"ids": list(ids)}).rowcount

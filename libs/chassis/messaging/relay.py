@@ -8,11 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from redis import asyncio as redis
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection
 
 from chassis.database.transactions import Database
-from chassis.messaging import outbox as rows
-from chassis.messaging.outbox import Batch
+from chassis.messaging.outbox import Batch, Outbox
 from chassis.messaging.positions import seconds_behind
 from chassis.messaging.streams import available
 from chassis.process.crash_points import crash_point
@@ -36,7 +35,7 @@ class Relay:
 
     database: Database
     client: redis.Redis
-    outbox: Table
+    outbox: Outbox
     stream: Stream
     answered: Answered | None = None
 
@@ -45,7 +44,7 @@ class Relay:
 
     async def relay(self) -> bool:
         """Send what is new, up to AT_ONCE. True if there may be more."""
-        claimed = await self.database.run(rows.claim_new, self.outbox, AT_ONCE)
+        claimed = await self.database.run(self.outbox.claim_new, AT_ONCE)
         await self._send(claimed)
         return len(claimed) == AT_ONCE
 
@@ -53,7 +52,7 @@ class Relay:
         """Send again what is due and not answered. A reader that is behind would be none the faster for being told more."""
         if await self._is_reader_behind():
             return False
-        due = await self.database.run(rows.claim_due, self.outbox, AT_ONCE)
+        due = await self.database.run(self.outbox.claim_due, AT_ONCE)
         if due:
             done = await self.database.run(self.remove_answered, due)
             await self._send([batch for batch in due if batch.id not in done])
@@ -78,11 +77,11 @@ class Relay:
             await self.database.run(self.remove_sent, batches)
 
     def remove_sent(self, connection: Connection, batches: Sequence[Batch]) -> None:
-        rows.remove(connection, self.outbox, [batch.id for batch in batches])
+        self.outbox.remove(connection, [batch.id for batch in batches])
 
     def remove_answered(self, connection: Connection, batches: Sequence[Batch]) -> list[int]:
         """Returns the ids of those removed."""
         done = [] if self.answered is None else self.answered(connection, batches)
         if done:
-            rows.remove(connection, self.outbox, done)
+            self.outbox.remove(connection, done)
         return done

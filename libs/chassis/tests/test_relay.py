@@ -8,21 +8,12 @@ import pytest
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from sqlalchemy import Connection, MetaData, Table, create_engine, func, select, text
+from sqlalchemy import Connection, MetaData, create_engine, func, select, text
 
 from chassis.database.transactions import Database
 from chassis.messaging import outbox as chassis_outbox
 from chassis.messaging import relay as relay_module
-from chassis.messaging.outbox import (
-    LONGEST_DISTANCE_SECONDS,
-    MOST_BYTES,
-    MOST_EVENTS,
-    Batch,
-    add,
-    claim_due,
-    claim_new,
-    outbox_table,
-)
+from chassis.messaging.outbox import LONGEST_DISTANCE_SECONDS, MOST_BYTES, MOST_EVENTS, Batch, Outbox
 from chassis.messaging.relay import Relay
 from chassis.messaging.streams import ensure_group
 from chassis.problems import Unavailable
@@ -34,7 +25,7 @@ from harness.statements import statements
 from harness.streams import entries
 
 metadata = MetaData()
-outbox = outbox_table(metadata)
+outbox = Outbox(metadata)
 NEVER = Retry(NoBackoff(), 0)
 
 
@@ -53,11 +44,11 @@ def relay(database: Database, redis_client: Redis) -> Relay:
 
 
 def announce(connection: Connection, *order_ids: int) -> None:
-    add(connection, outbox, [placed(order_id) for order_id in order_ids])
+    outbox.add(connection, [placed(order_id) for order_id in order_ids])
 
 
 def waiting(connection: Connection) -> int:
-    return connection.execute(select(func.count()).select_from(outbox)).scalar_one()
+    return connection.execute(select(func.count()).select_from(outbox.table)).scalar_one()
 
 
 async def announced(client: Redis) -> list[int]:
@@ -71,7 +62,7 @@ def orders_of(batches: Sequence[Batch]) -> list[int]:
 
 
 def let_be_due(connection: Connection) -> None:
-    connection.execute(outbox.update().values(due_at=text("NOW(6) - INTERVAL 1 SECOND")))
+    connection.execute(outbox.table.update().values(due_at=text("NOW(6) - INTERVAL 1 SECOND")))
 
 
 async def test_events_are_announced_in_the_order_they_were_added_and_then_gone(
@@ -133,12 +124,12 @@ async def test_two_relays_share_the_work_and_neither_double_nor_lose(database: D
 async def test_after_a_crash_between_send_and_remove_it_is_sent_again_once_it_is_due_again(
     database: Database, redis_client: Redis, relay: Relay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def crash(_connection: Connection, _outbox: Table, _ids: Sequence[int]) -> int:
+    def crash(_outbox: Outbox, _connection: Connection, _ids: Sequence[int]) -> None:
         raise SystemExit
 
     database.transact(announce, 1)
     with monkeypatch.context() as patch:
-        patch.setattr(chassis_outbox, "remove", crash)
+        patch.setattr(Outbox, "remove", crash)
         with pytest.raises(SystemExit):
             await relay.relay()
 
@@ -186,7 +177,7 @@ async def test_no_row_is_locked_while_redis_keeps_the_relay_waiting(
     async with Redis(port=black_hole, retry=NEVER) as silent:
         relaying = asyncio.create_task(Relay(database, silent, outbox, ORDERING).relay())
         await asyncio.sleep(0.2)
-        free = database.transact(claim_due, outbox, 10)
+        free = database.transact(outbox.claim_due, 10)
         still_waiting = not relaying.done()
         relaying.cancel()
         await asyncio.gather(relaying, return_exceptions=True)
@@ -253,9 +244,9 @@ def test_a_batch_comes_again_at_growing_distance_up_to_a_bound(database: Databas
     database.transact(announce, 1)
 
     distances = []
-    for claim in (claim_new, *[claim_due] * 7):
-        assert len(database.transact(claim, outbox, 10)) == 1
-        assert database.transact(claim_new, outbox, 10) == database.transact(claim_due, outbox, 10) == []
+    for claim in (outbox.claim_new, *[outbox.claim_due] * 7):
+        assert len(database.transact(claim, 10)) == 1
+        assert database.transact(outbox.claim_new, 10) == database.transact(outbox.claim_due, 10) == []
         distances.append(round(database.transact(seconds_until_due)))
         database.transact(let_be_due)
 
@@ -269,7 +260,7 @@ def seconds_until_due(connection: Connection) -> float:
 
 
 def batch_sizes(database: Database) -> list[int]:
-    return [len(unseal(batch.payload)) for batch in database.transact(claim_new, outbox, 1000)]
+    return [len(unseal(batch.payload)) for batch in database.transact(outbox.claim_new, 1000)]
 
 
 def test_the_events_of_a_commit_are_one_batch(database: Database) -> None:
@@ -283,7 +274,7 @@ def test_a_batch_is_bounded_in_events_and_in_bytes(database: Database) -> None:
     assert batch_sizes(database) == [MOST_EVENTS, 1]
 
     large = [placed(order_id, padding="x" * (MOST_BYTES // 3)) for order_id in range(4)]
-    database.transact(add, outbox, [*large, placed(5, padding="x" * MOST_BYTES)])
+    database.transact(outbox.add, [*large, placed(5, padding="x" * MOST_BYTES)])
     assert batch_sizes(database) == [2, 2, 1]
 
 
@@ -291,21 +282,21 @@ def test_any_number_of_events_costs_as_many_statements_as_one(database: Database
     one, many = [1], range(2, 52)
 
     assert statements(database, announce, *many) == statements(database, announce, *one)
-    assert statements(database, claim_new, outbox, 1) == 2
+    assert statements(database, outbox.claim_new, 1) == 2
     for order_id in range(100, 150):
         database.transact(announce, order_id)
-    assert statements(database, claim_new, outbox, 50) == 2
+    assert statements(database, outbox.claim_new, 50) == 2
 
 
 def test_a_claim_does_not_last_longer_because_the_database_clock_was_set_back(database: Database) -> None:
     database.transact(announce, 1)
-    database.transact(claim_new, outbox, 10)
+    database.transact(outbox.claim_new, 10)
 
     def claim_an_hour_ago(connection: Connection) -> list[int]:
         with set_back(connection, 3600):
-            return orders_of(claim_due(connection, outbox, 10))
+            return orders_of(outbox.claim_due(connection, 10))
 
-    assert database.transact(claim_due, outbox, 10) == []
+    assert database.transact(outbox.claim_due, 10) == []
     assert database.transact(claim_an_hour_ago) == [1]
 
 

@@ -64,8 +64,8 @@ def an_order(database: Database, state: State, *, revision: int = 1, due_in: int
         moved = orders.update().where(orders.c.id == order.id).values(state=state, revision=revision)
         connection.execute(moved.values(due_at=None if due_in is None else _in_seconds(due_in)))
         if state not in {State.PENDING, State.REJECTED}:
-            newest = connection.execute(select(func.max(outbox.c.id))).scalar_one()
-            connection.execute(outbox.delete().where(outbox.c.id == newest))
+            newest = connection.execute(select(func.max(outbox.table.c.id))).scalar_one()
+            connection.execute(outbox.table.delete().where(outbox.table.c.id == newest))
         [planted] = stored.read(connection, [order.id])
         assert isinstance(planted, Order)
         return planted

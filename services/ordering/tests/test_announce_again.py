@@ -7,7 +7,6 @@ from redis.asyncio import Redis
 from sqlalchemy import Connection
 
 from chassis.database.transactions import Database
-from chassis.messaging import outbox as chassis_outbox
 from chassis.messaging.outbox import Batch
 from chassis.messaging.relay import Relay
 from chassis.problems import Conflict
@@ -32,9 +31,9 @@ def sent_again(database: Database) -> list[tuple[int, int]]:
     let_all_be_sent_again(database)
 
     def remind(connection: Connection) -> list[Batch]:
-        due = chassis_outbox.claim_due(connection, outbox, 100)
+        due = outbox.claim_due(connection, 100)
         done = answered(connection, due)
-        chassis_outbox.remove(connection, outbox, done or [0])
+        outbox.remove(connection, done or [0])
         return [batch for batch in due if batch.id not in done]
 
     return [name for batch in database.transact(remind) for name in names(batch.payload)]
@@ -95,7 +94,7 @@ def test_a_person_may_ask_at_any_time(database: Database, state: State, event: s
 
 def test_any_number_of_batches_costs_as_many_statements_as_one(database: Database) -> None:
     def again(connection: Connection) -> None:
-        answered(connection, chassis_outbox.claim_due(connection, outbox, 100))
+        answered(connection, outbox.claim_due(connection, 100))
 
     placed_together(database, 1)
     let_all_be_sent_again(database)
@@ -166,7 +165,7 @@ async def test_an_old_announcement_of_a_dead_relay_hides_no_lost_cancel(
     relay = Relay(database, redis_client, outbox, ORDERING, answered)
     order = an_order(database, State.FAILED)
     database.transact(redrive, order.id)
-    database.transact(chassis_outbox.claim_new, outbox, 1)  # by a relay that dies now
+    database.transact(outbox.claim_new, 1)  # by a relay that dies now
     database.transact(cancel, order.id)
     await relay.relay()
     assert await stream(redis_client) == [(order.id, 3)]
@@ -184,11 +183,11 @@ async def test_an_old_announcement_of_a_dead_relay_hides_no_lost_cancel(
 
 def test_a_database_clock_set_back_delays_no_reminder(database: Database) -> None:
     placed_together(database, 1)
-    database.transact(chassis_outbox.claim_new, outbox, 100)
+    database.transact(outbox.claim_new, 100)
 
     def due_an_hour_ago(connection: Connection) -> int:
         with set_back(connection, 3600):
-            return len(chassis_outbox.claim_due(connection, outbox, 100))
+            return len(outbox.claim_due(connection, 100))
 
-    assert database.transact(chassis_outbox.claim_due, outbox, 100) == []
+    assert database.transact(outbox.claim_due, 100) == []
     assert database.transact(due_an_hour_ago) == 1

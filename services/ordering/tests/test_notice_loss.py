@@ -5,7 +5,6 @@ from redis.asyncio import Redis
 from sqlalchemy import Connection
 
 from chassis.database.transactions import Database
-from chassis.messaging import outbox as chassis_outbox
 from contracts.batches import names
 from harness.engine import RedisServer
 from ordering.announce_again import announce
@@ -31,7 +30,7 @@ def due(database: Database) -> list[int]:
     """The orders whose batches are to be sent as new ones, without touching them."""
 
     def look(connection: Connection) -> list[int]:
-        batches = chassis_outbox.claim_new(connection, outbox, 1000)
+        batches = outbox.claim_new(connection, 1000)
         connection.rollback()
         return [order_id for batch in batches for order_id, _ in names(batch.payload)]
 
@@ -59,7 +58,7 @@ def test_what_is_due_after_a_loss_and_gets_no_answer_comes_again_as_soon_as_afte
     database.transact(begin_anew, Memory("a run", "a mark"))
     database.transact(make_due, 10)
 
-    database.transact(chassis_outbox.claim_new, outbox, 10)
+    database.transact(outbox.claim_new, 10)
 
     [(seconds,)] = rows(database, "SELECT TIMESTAMPDIFF(SECOND, NOW(6), due_at) FROM outbox")
     assert 10 <= seconds <= 15
