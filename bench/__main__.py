@@ -22,7 +22,7 @@ from bench.ours import Ours
 from bench.peak import find_peak, peak_of
 from bench.profiles import profile
 from bench.results import Results
-from bench.rounds import Plan, play
+from bench.rounds import QUICK, Plan, play
 from bench.soak import soak
 from bench.subject import Subject
 from bench.usual_design import rates_by_threads
@@ -38,7 +38,7 @@ console = Console(width=None if sys.stdout.isatty() else 150, highlight=False)
 
 def bench(
     *,
-    quick: Annotated[bool, typer.Option("--quick", help="Windows of 3 s, one round: does it work?")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help=f"{QUICK}: does it work?")] = False,
     rounds: Annotated[int | None, typer.Option(help="3, or 1 with --quick")] = None,
     seconds: Annotated[float | None, typer.Option(help="Length of a window: 30, or 3")] = None,
     soak_seconds: Annotated[float | None, typer.Option(help="600, or 20")] = None,
@@ -51,8 +51,8 @@ def bench(
     names = only.split(",") if only else list(ALL)
     if not set(names) <= set(ALL):
         raise typer.BadParameter(f"there are {', '.join(ALL)}", param_hint="--only")
-    plan = Plan(rounds or (1 if quick else 3), seconds or (3 if quick else 30), 1 if quick else 5)
-    soaking, filling = soak_seconds or (20 if quick else 600), orders or (20_000 if quick else 1_000_000)
+    given: dict[str, Any] = {"rounds": rounds, "seconds": seconds, "soak_seconds": soak_seconds, "orders": orders}
+    plan = replace(QUICK if quick else Plan(), **{name: value for name, value in given.items() if value})
     # A SIGTERM, too, must leave through every block that stops something.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
@@ -60,7 +60,7 @@ def bench(
             with Ours(PLACE / "system", replicas).running() as ours:
                 profile(ours, plan.seconds, PLACE / "profiles", console)
             return
-        found = _measure(names, plan, soaking, filling, replicas)
+        found = _measure(names, plan, replicas)
         report.print_to(console, found)
         console.print(f"Written: {report.write(found, PLACE / 'report')}")
         if not (quick or only):
@@ -69,20 +69,17 @@ def bench(
         raise SystemExit(str(error)) from None
 
 
-def _measure(names: list[str], plan: Plan, soaking: float, filling: int, replicas: int) -> Results:
+def _measure(names: list[str], plan: Plan, replicas: int) -> Results:
     started = time.monotonic()
-    lengths = (
-        f"{plan.rounds} of {plan.seconds:g} s windows, a soak of {soaking:g} s, {filling:,} orders in the full tables"
-    )
-    found = Results({**_about(), "replicas": replicas, "rounds": lengths})
+    found = Results({**_about(), "replicas": replicas, "rounds": str(plan)})
     if set(names) - {"growth"}:
         with Ours(PLACE / "system", replicas).running() as ours:
             _play(found, ours, chosen(names), plan)
             if {"burst", "peak", "soak", "overload"} & set(names):
                 with ours.resumed() as subject:
-                    _measure_alone(found, ours, subject, names, plan, soaking)
+                    _measure_alone(found, ours, subject, names, plan)
     if "growth" in names:
-        found.growth = grow(PLACE, replicas, filling, plan, console.print)
+        found.growth = grow(PLACE, replicas, plan, console.print)
     found.about["took"] = f"{(time.monotonic() - started) / 60:.0f} min"
     return found
 
@@ -103,7 +100,7 @@ def _line(cell: Cell, window: Window) -> str:
     return f"{cell!s:30}{rate}  p50 {window.p50_ms:8.1f} ms  p99 {window.p99_ms:8.1f} ms  {others or ''}"
 
 
-def _measure_alone(found: Results, ours: Ours, subject: Subject, names: list[str], plan: Plan, soaking: float) -> None:
+def _measure_alone(found: Results, ours: Ours, subject: Subject, names: list[str], plan: Plan) -> None:
     for _ in range(plan.rounds if "burst" in names else 0):
         found.bursts.append(burst(ours, subject))
         console.print(found.bursts[-1])
@@ -111,7 +108,7 @@ def _measure_alone(found: Results, ours: Ours, subject: Subject, names: list[str
         found.trials = find_peak(ours, subject, plan.seconds)
         console.print(*found.trials)
     if "soak" in names:
-        found.soak = soak(ours, subject, peak_of(found.trials), soaking)
+        found.soak = soak(ours, subject, peak_of(found.trials), plan.soak_seconds)
         console.print(f"soak     {found.soak.rate:,.0f}/s; {found.soak.failures() or 'all well'}")
 
 
@@ -120,18 +117,15 @@ def _about() -> dict[str, Any]:
     processor = next((line.partition(": ")[2] for line in info if line.startswith("model name")), platform.machine())
     return {
         "when": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "commit": _output("git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"),
+        "commit": _output(f"git -C '{ROOT}' rev-parse --short HEAD"),
         "machine": f"{os.cpu_count()} cores, {processor}",
         "Python": platform.python_version(),
-        "database": _output("mysqld", "--version").partition("Ver ")[2].partition(" for ")[0],
+        "database": _output("mysqld --version").partition("Ver ")[2].partition(" for ")[0],
     }
 
 
-def _output(*command: str) -> str:
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
-    except OSError:
-        return ""
+def _output(command: str) -> str:
+    return subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False).stdout.strip()
 
 
 if __name__ == "__main__":

@@ -27,13 +27,13 @@ class Growth:
     pages: dict[str, list[Window]] = field(default_factory=dict)
 
 
-def grow(directory: Path, replicas: int, orders: int, plan: Plan, say: Callable[[str], None]) -> Growth:
-    growth = Growth(orders)
+def grow(directory: Path, replicas: int, plan: Plan, say: Callable[[str], None]) -> Growth:
+    growth = Growth(plan.orders)
     with Ours(directory / "empty", replicas).running() as few, Ours(directory / "full", replicas).running() as many:
         for ours in (few, many):
             _first_page(ours)
-        say(f"filling in {orders:,} orders ...")
-        many.use_products(fill(many, orders, many.some_orders()[0]))
+        say(f"filling in {plan.orders:,} orders ...")
+        many.use_products(fill(many, plan.orders, many.some_orders()[0]))
         for _ in range(plan.rounds):
             with few.resumed() as subject:
                 _read(growth, subject, {"empty": FIRST}, plan)

@@ -47,13 +47,15 @@ class Ours:
         self.ports = {name: free_port() for name in PORTS}
         self.url = f"http://{HOST}:{self.ports['GATEWAY_PORT']}"
         self._supervisor = Supervisor(directory)
+        self._supervisor_pid = 0
         self._products: dict[str, list[int]] = {}
 
     @contextmanager
     def running(self) -> Iterator["Ours"]:
         shutil.rmtree(self.directory, ignore_errors=True)
         try:
-            with running(self._up, START_SECONDS):
+            with running(self._up, START_SECONDS) as up:
+                self._supervisor_pid = up.pid
                 self._stock_up()
                 self._pause()
                 yield self
@@ -73,7 +75,7 @@ class Ours:
         self._supervisor.start([*PROCESSES, *GATEWAY])
         wait_until(self._up.is_ready, START_SECONDS, lambda: f"{self.url}/health does not answer 200.")
         try:
-            yield Subject(self.url, self._products, self.processes, self.drain, self.some_orders)
+            yield Subject(self.url, self._products, self.processes, self.drain, self.some_orders, self._supervisor_pid)
         finally:
             self._pause()
 

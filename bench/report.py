@@ -4,23 +4,17 @@ import json
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
+from rich.markdown import Markdown
 
 from bench.results import Results
-from bench.tables import Grid, grids
+from bench.tables import tables
 from local.errors import LocalError
 
 BEGIN, END = "<!-- figures: written by ./justw bench -->", "<!-- end of figures -->"
 
 
 def print_to(console: Console, found: Results) -> None:
-    for grid in grids(found):
-        table = Table(title=grid.title, title_justify="left")
-        for n, head in enumerate(grid.heads):
-            table.add_column(head, justify="left" if n == 0 else "right")
-        for row in grid.rows:
-            table.add_row(*(cell.replace("**", "") for cell in row))
-        console.print(table)
+    console.print(Markdown(_figures(found)))
 
 
 def write(found: Results, into: Path) -> Path:
@@ -44,9 +38,4 @@ def write_figures(found: Results, page: Path) -> Path:
 
 def _figures(found: Results) -> str:
     about = "; ".join(f"{name}: {value}" for name, value in found.about.items())
-    return "\n\n".join([f"{about}.", *(_markdown(grid) for grid in grids(found))])
-
-
-def _markdown(grid: Grid) -> str:
-    heads = [f"| {' | '.join(grid.heads)} |", f"|---|{'---:|' * (len(grid.heads) - 1)}"]
-    return "\n".join([f"### {grid.title}", "", *heads, *(f"| {' | '.join(row)} |" for row in grid.rows)])
+    return "\n\n".join([f"{about}.", *tables(found)])

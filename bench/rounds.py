@@ -20,12 +20,21 @@ SETTLE_SECONDS = 3.0
 
 @dataclass(frozen=True)
 class Plan:
-    """How long each load is kept up before it counts, and while it does."""
+    """`seconds` is how long a load is kept up while it counts; `orders` fill the tables that growth is measured with."""
 
-    rounds: int
-    seconds: float
-    warm_up_seconds: float
+    rounds: int = 3
+    seconds: float = 30
+    warm_up_seconds: float = 5
+    soak_seconds: float = 600
+    orders: int = 1_000_000
     usual_threads: int = 16
+
+    def __str__(self) -> str:
+        soak, orders = f"a soak of {self.soak_seconds:g} s", f"{self.orders:,} orders in the full tables"
+        return f"{self.rounds} of {self.seconds:g} s windows, {soak}, {orders}"
+
+
+QUICK = Plan(rounds=1, seconds=3, warm_up_seconds=1, soak_seconds=20, orders=20_000)
 
 
 def play(cells: Sequence[Cell], plan: Plan, ours: Ours, directory: Path) -> Iterator[tuple[int, Cell, Window]]:

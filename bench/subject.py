@@ -19,13 +19,17 @@ HUNDRED = list(range(1, 101))
 
 @dataclass(frozen=True)
 class Subject:
-    """`products` are the ids by scenario; `processes` the roots of what serves, by name; `drain` waits until all is done."""
+    """`products` are the ids by scenario; `processes` the roots of what serves, by name; `drain` waits until all is done.
+
+    `supervisor` is the pid of what has started these, if that serves too: it collects their log lines.
+    """
 
     url: str
     products: Mapping[str, list[int]]
     processes: Callable[[], Mapping[str, int]]
     drain: Callable[[], None] = lambda: None
     orders: Callable[[], list[int]] = lambda: [1]
+    supervisor: int = 0
 
     def load(self, scenario: str, clients: int, seconds: float) -> Load:
         kind = scenario if scenario in {"read", "mix"} else "place"
@@ -34,7 +38,10 @@ class Subject:
 
     def cpu_seconds(self) -> dict[str, float]:
         """By process, since its start."""
-        return {name: usage.cpu_seconds(pid) for name, pid in self.processes().items()}
+        spent = {name: usage.cpu_seconds(pid) for name, pid in self.processes().items()}
+        if self.supervisor:
+            spent["supervisor"] = usage.cpu_seconds(self.supervisor) - sum(spent.values())
+        return spent
 
 
 @dataclass(frozen=True)
