@@ -44,6 +44,7 @@ class Ours:
     def __init__(self, directory: Path, replicas: int) -> None:
         self.directory = directory
         self.replicas = replicas
+        # The replicas of a worker take the ports after its first; should one be taken, `up` says so.
         self.ports = {name: free_port() for name in PORTS}
         self.url = f"http://{HOST}:{self.ports['GATEWAY_PORT']}"
         self._supervisor = Supervisor(directory)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from bench import usage
 from bench.cells import Cell, chosen
+from bench.growth import Growth
 from bench.ours import Backlog
 from bench.peak import Trial
 from bench.report import BEGIN, END, write, write_figures
@@ -153,6 +154,8 @@ def test_each_load_is_measured_once_a_round_and_a_subject_starts_once() -> None:
 def test_what_is_around_the_figures_on_the_page_stays(tmp_path: Path) -> None:
     found = results(noop_place=4000, ours_place=2000)
     found.soak = soaked([sample(at, 500) for at in range(100)])
+    found.trials = [Trial(0, 1000, 1.5, 5000)]
+    found.growth = Growth(300_000, [window(201, 20000)], [window(201, 18000)], {"empty": [window(200, 9)]})
     page = tmp_path / "page.md"
     page.write_text(f"Before.\n{BEGIN}\nold figures\n{END}\nAfter.\n")
 
@@ -162,5 +165,8 @@ def test_what_is_around_the_figures_on_the_page_stays(tmp_path: Path) -> None:
     figures = (tmp_path / "figures.md").read_text()
     assert page.read_text() == f"Before.\n{BEGIN}\n\n{figures}\n{END}\nAfter.\n"
     assert "| placed orders, 128 clients, 100 products : no-op | 2,000/s : 4,000/s | 0.50 |" in figures
+    assert "| placing with 300,000 orders in the tables : empty | 1,800/s : 2,000/s | 0.90 |" in figures
+    assert "| all that goes | 1,000 | 5,000 | 2 | bounded |" in figures
+    assert "| empty | 5.00 |" in figures
     assert "| orders unfinished | 500 | 500 | 500 | 500 | 500 | 500 |" in figures
     assert '"ours place 128"' in (tmp_path / "results.json").read_text()
