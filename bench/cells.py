@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 GOOD = {"place": (201,), "hot": (201,), "soldout": (400,), "read": (200,), "mix": (200, 201)}
+SUBJECTS = ("static", "noop", "noop behind gateway", "usual", "ours")
 CLIENTS = (1, 32, 128, 512)
 MANY = 128
 
@@ -18,6 +19,10 @@ class Cell:
         return f"{self.subject} {self.scenario} {self.clients}"
 
     @property
+    def load(self) -> str:
+        return f"{self.subject}, {self.scenario}"
+
+    @property
     def good(self) -> tuple[int, ...]:
         return GOOD[self.scenario]
 
@@ -29,6 +34,8 @@ def _cells(subjects: Sequence[str], scenario: str, clients: Sequence[int] = (MAN
 # By the names that --only takes. Each holds everything its ratios are made of.
 SCENARIOS: dict[str, list[Cell]] = {
     "generator": _cells(("static",), "place") + _cells(("static",), "read") + _cells(("noop",), "place"),
+    "cpu": _cells(("noop", "ours"), "place"),
+    "gateway": _cells(("noop", "noop behind gateway", "ours"), "place"),
     "placing": _cells(("noop", "usual", "ours"), "place", (32, MANY)),
     "hot": _cells(("usual", "ours"), "hot") + _cells(("noop", "usual", "ours"), "place"),
     "soldout": _cells(("ours",), "soldout") + _cells(("ours",), "place"),
@@ -41,7 +48,6 @@ SCENARIOS: dict[str, list[Cell]] = {
 
 # Measured once a run or in their own way, after the rounds.
 OTHERS = ("burst", "peak", "soak", "growth")
-SUBJECTS = ("static", "noop", "usual", "ours")
 
 
 def chosen(names: Iterable[str]) -> list[Cell]:

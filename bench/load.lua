@@ -1,5 +1,5 @@
 -- What wrk sends: wrk -s load.lua <url> -- kind=place products=1,2,3 orders=7,8 rate=0 stop_after=0
--- The last line it prints is JSON.
+-- The last line it prints is JSON; `wrk_seconds` in it is the CPU time of wrk itself.
 
 local ffi = require("ffi")
 ffi.cdef [[
@@ -136,7 +136,8 @@ function done(summary, latency)
   end
   local errors = summary.errors
   print(string.format(
-    '{"seconds":%f,"p50_ms":%f,"p99_ms":%f,"longest_ms":%f,"broken":%d,"refused_without_time":%d,"statuses":%s}',
+    '{"seconds":%f,"p50_ms":%f,"p99_ms":%f,"longest_ms":%f,"broken":%d,"refused_without_time":%d,"wrk_seconds":%f,'
+    .. '"statuses":%s}',
     summary.duration / 1e6, latency:percentile(50) / 1e3, latency:percentile(99) / 1e3, latency.max / 1e3,
-    errors.connect + errors.read + errors.write + errors.timeout, without_time, json(counts)))
+    errors.connect + errors.read + errors.write + errors.timeout, without_time, os.clock(), json(counts)))
 end

@@ -1,6 +1,5 @@
 """The system under load: what `./justw up` runs, with ports and data of its own, and full durability."""
 
-import os
 import shutil
 import sys
 import time
@@ -9,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 import pymysql
@@ -17,116 +16,80 @@ from redis import Redis
 
 from bench.subject import Helper, Subject
 from contracts.streams import FULFILMENT, ORDERING
-from local.errors import LocalError
-from local.gateway_server import get
 from local.mysql_server import MySQL
-from local.processes import running, wait_until
+from local.processes import free_port, running, wait_until
 from local.supervisor import Supervisor
-from local.topology import HOST, MOST_REPLICAS, PORTS, SERVICES, WORKERS, Topology
+from local.topology import HOST, PORTS, SERVICES, WORKERS
 from local.up import GATEWAY, PROCESSES
-
-if TYPE_CHECKING:
-    Connection = pymysql.Connection[pymysql.cursors.Cursor]
-else:
-    Connection = pymysql.Connection
 
 START_SECONDS = 180.0
 DRAIN_SECONDS = 900.0
-SETTLE_SECONDS = 1.0
 STOCK = 1_000_000_000
 UNFINISHED = "SELECT COUNT(*) FROM ordering.orders WHERE state IN ('pending', 'placed', 'cancelling', 'releasing')"
-UNSENT = "SELECT (SELECT COUNT(*) FROM ordering.outbox WHERE sent = 0) + (SELECT COUNT(*) FROM fulfilment.outbox)"
-
-
-# Below the ports that outgoing connections get. Each system takes the next block, so that two don't meet.
-BLOCKS = iter(range(21000, 32000, MOST_REPLICAS * len(PORTS)))
-
-
-def _free_ports(replicas: int) -> dict[str, int]:
-    for first in BLOCKS:
-        ports = {name: first + n * MOST_REPLICAS for n, name in enumerate(PORTS)}
-        if Topology(ports, replicas).taken_port() is None:
-            return ports
-    raise LocalError("No ports are free from 21000 to 32000.")
+OUTBOX = "SELECT (SELECT COUNT(*) FROM ordering.outbox) + (SELECT COUNT(*) FROM fulfilment.outbox)"
 
 
 @dataclass(frozen=True)
 class Backlog:
+    """`unfinished` are orders, `outbox` the batches in both; `stream_seconds` is how old the oldest stream entry is."""
+
     unfinished: int
-    unsent: int
-    stream_entries: int
-
-
-class _Up(Helper):
-    """`local.up` in a place of its own. Ready when it says so itself: /health through the gateway."""
-
-    def is_ready(self) -> bool:
-        return get(self.port, "/health")[0] == httpx.codes.OK
+    outbox: int
+    stream_seconds: float
 
 
 class Ours:
-    """Runs as long as the block of `running`; `paused`, only its MySQL and Redis do."""
+    """Runs as long as the block of `running`, where it begins paused: then only its MySQL and Redis run."""
 
     def __init__(self, directory: Path, replicas: int) -> None:
         self.directory = directory
         self.replicas = replicas
-        self.ports = _free_ports(replicas)
+        # The replicas of a worker take the ports after its first; should one be taken, `up` says so.
+        self.ports = {name: free_port() for name in PORTS}
         self.url = f"http://{HOST}:{self.ports['GATEWAY_PORT']}"
-        self.mysql_port = self.ports["MYSQL_PORT"]
-        self.redis_port = self.ports["REDIS_PORT"]
         self._supervisor = Supervisor(directory)
-        self._stock: dict[str, list[int]] = {}
+        self._supervisor_pid = 0
+        self._products: dict[str, list[int]] = {}
 
     @contextmanager
     def running(self) -> Iterator["Ours"]:
         shutil.rmtree(self.directory, ignore_errors=True)
-        environment = {name: str(port) for name, port in self.ports.items()} | {
-            "LOCAL_DIR": str(self.directory),
-            "REPLICAS": str(self.replicas),
-            "RUNTIME": "local",
-        }
-        up = _Up(
-            "up",
-            self.directory,
-            [sys.executable, "-m", "local.up"],
-            self.ports["GATEWAY_PORT"],
-            os.environ | environment,
-        )
         try:
-            with running(up, START_SECONDS):
+            with running(self._up, START_SECONDS) as up:
+                self._supervisor_pid = up.pid
+                self._stock_up()
+                self._pause()
                 yield self
         finally:
             for data in ("mysql", "redis"):
                 shutil.rmtree(self.directory / data, ignore_errors=True)
 
-    def pause(self) -> None:
-        self._supervisor.stop([*GATEWAY, *PROCESSES])
+    @property
+    def _up(self) -> Helper:
+        environment = {name: str(port) for name, port in self.ports.items()}
+        environment |= {"LOCAL_DIR": str(self.directory), "REPLICAS": str(self.replicas), "RUNTIME": "local"}
+        words = [sys.executable, "-m", "local.up"]
+        return Helper("up", self.directory, words, self.ports["GATEWAY_PORT"], environment, "/health")
 
     @contextmanager
     def resumed(self) -> Iterator[Subject]:
         self._supervisor.start([*PROCESSES, *GATEWAY])
-        wait_until(self._healthy, START_SECONDS, lambda: f"{self.url}/health does not answer 200.")
+        wait_until(self._up.is_ready, START_SECONDS, lambda: f"{self.url}/health does not answer 200.")
         try:
-            yield self.subject()
+            yield Subject(self.url, self._products, self.processes, self.drain, self.some_orders, self._supervisor_pid)
         finally:
-            self.pause()
+            self._pause()
 
-    def _healthy(self) -> bool:
-        return get(self.ports["GATEWAY_PORT"], "/health")[0] == httpx.codes.OK
+    def _pause(self) -> None:
+        self._supervisor.stop([*GATEWAY, *PROCESSES])
 
-    def subject(self) -> Subject:
-        if not self._stock:
-            self.stock_up()
-        return Subject(self.url, self._stock, self.processes, self.drain, self.some_orders)
-
-    def stock_up(self) -> None:
-        hundred = self._create(100, STOCK)
-        self._stock = {"place": hundred, "hot": self._create(1, STOCK), "soldout": self._create(100, 0)}
-        self.use_products(hundred)
+    def _stock_up(self) -> None:
+        self._products = {"hot": self._create(1, STOCK), "soldout": self._create(100, 0)}
+        self.use_products(self._create(100, STOCK))
 
     def use_products(self, ids: list[int]) -> None:
         """Place, read and mix with these from now on."""
-        self._stock |= {"place": ids, "read": ids, "mix": ids}
+        self._products |= {"place": ids, "read": ids, "mix": ids}
 
     def _create(self, count: int, stock: int) -> list[int]:
         with httpx.Client(base_url=self.url) as client:
@@ -148,14 +111,14 @@ class Ours:
         return f"{service}-worker:{service}-worker-{port}"
 
     @cached_property
-    def _root(self) -> Connection:
-        connection = MySQL(self.directory / "mysql", self.mysql_port).admin()
+    def _root(self) -> "pymysql.Connection[pymysql.cursors.Cursor]":
+        connection = MySQL(self.directory / "mysql", self.ports["MYSQL_PORT"]).admin()
         connection.autocommit(True)
         return connection
 
     @cached_property
     def _redis(self) -> Redis:
-        return Redis(host=HOST, port=self.redis_port)
+        return Redis(host=HOST, port=self.ports["REDIS_PORT"])
 
     def execute(self, sql: str) -> Sequence[tuple[Any, ...]]:
         with self._root.cursor() as cursor:
@@ -172,18 +135,20 @@ class Ours:
         return [row[0] for row in self.execute("SELECT id FROM ordering.orders ORDER BY id DESC LIMIT 1000")] or [1]
 
     def backlog(self) -> Backlog:
-        entries = sum(int(self._redis.xlen(stream.name)) for stream in (ORDERING, FULFILMENT))
-        return Backlog(int(self.number(UNFINISHED)), int(self.number(UNSENT)), entries)
+        ages = [self._age_of_oldest(stream.name) for stream in (ORDERING, FULFILMENT)]
+        return Backlog(int(self.number(UNFINISHED)), int(self.number(OUTBOX)), max(ages))
 
-    def unfinished(self) -> int:
-        return int(self.number(UNFINISHED))
+    def _age_of_oldest(self, stream: str) -> float:
+        """In seconds, by Redis's own clock; an entry's id begins with its time."""
+        entries: Any = self._redis.xrange(stream, count=1)
+        seconds, microseconds = self._redis.time()
+        now = seconds + microseconds / 1e6
+        return now - int(entries[0][0].partition(b"-")[0]) / 1000 if entries else 0.0
 
     def drain(self) -> None:
-        """Until no order waits for anything."""
+        """Until no order waits for anything, and what told of them is cleared away."""
         wait_until(self._idle, DRAIN_SECONDS, lambda: f"The pipeline does not drain: {self.backlog()}")
-        time.sleep(SETTLE_SECONDS)
 
     def _idle(self) -> bool:
-        time.sleep(0.2)  # asking as often as wait_until would is a load of its own
-        backlog = self.backlog()
-        return not backlog.unfinished and not backlog.unsent
+        time.sleep(0.5)  # asking as often as wait_until would is a load of its own
+        return not self.number(UNFINISHED) and not self.number(OUTBOX)

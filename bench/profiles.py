@@ -10,7 +10,6 @@ from bench.cells import MANY
 from bench.ours import Ours
 from bench.subject import BENCH_PYTHON
 from bench.wrk import Running
-from local.errors import LocalError
 from local.processes import tethered
 
 PY_SPY = BENCH_PYTHON.with_name("py-spy")
@@ -21,19 +20,18 @@ SHOWN = 15
 
 def profile(ours: Ours, seconds: float, into: Path, console: Console) -> None:
     """One file a process, in the folded form that flame graph tools read, and the top of each on the terminal."""
-    if not PY_SPY.exists():
-        raise LocalError(f"{PY_SPY} is missing: start the benchmark with ./justw bench, which installs it.")
     into.mkdir(parents=True, exist_ok=True)
     with ours.resumed() as subject:
         load = Running(subject.load("place", MANY, seconds + 2 * WARM_UP_SECONDS))
-        names = {name: pid for name, pid in ours.processes().items() if name not in NOT_PYTHON}
-        spies = {name: _spy(pid, seconds, into / f"{name.replace(' ', '-')}.folded") for name, pid in names.items()}
-        for spy in spies.values():
+        pids = {name: pid for name, pid in ours.processes().items() if name not in NOT_PYTHON}
+        files = {name: into / f"{name.replace(' ', '-')}.folded" for name in pids}
+        spies = [_spy(pid, seconds, files[name]) for name, pid in pids.items()]
+        for spy in spies:
             spy.wait()
         console.print(f"{load.result().rate(201):,.0f} orders a second while being watched; the profiles are in {into}")
-        subject.drain()
-    for name in spies:
-        _show(name, into / f"{name.replace(' ', '-')}.folded", console)
+    for name, file in files.items():
+        console.rule(name)
+        _show(file.read_text().splitlines(), console)
 
 
 def _spy(pid: int, seconds: float, file: Path) -> "subprocess.Popen[bytes]":
@@ -43,17 +41,15 @@ def _spy(pid: int, seconds: float, file: Path) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(tethered(command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def _show(name: str, file: Path, console: Console) -> None:
+def _show(folded: list[str], console: Console) -> None:
     """What ran itself, and what was somewhere on the stack, in shares of the samples."""
-    own: Counter[str] = Counter()
-    within: Counter[str] = Counter()
-    for line in file.read_text().splitlines() if file.exists() else []:
+    counts = {"itself": Counter[str](), "on the stack": Counter[str]()}
+    for line in folded:
         stack, _, count = line.rpartition(" ")
         frames = [frame.rpartition(":")[0] or frame for frame in stack.split(";")]
-        own[frames[-1]] += int(count)
-        within.update({frame: int(count) for frame in frames})
-    total = max(1, own.total())
-    console.rule(f"{name}: {total} samples")
-    for title, counts in (("itself", own), ("on the stack", within)):
-        for frame, samples in counts.most_common(SHOWN):
-            console.print(f"{samples / total:6.1%} {title}: {frame}", markup=False, highlight=False)
+        counts["itself"][frames[-1]] += int(count)
+        counts["on the stack"].update(dict.fromkeys(frames, int(count)))
+    total = counts["itself"].total()
+    for title, found in counts.items():
+        for frame, samples in found.most_common(SHOWN):
+            console.print(f"{samples / total:6.1%} of {total} samples {title}: {frame}", markup=False)

@@ -1,19 +1,20 @@
 """The soak: a steady load for long enough that whatever grows shows."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 from bench.cells import MANY
 from bench.ours import Ours
-from bench.peak import Peak
+from bench.subject import Subject
 from bench.watch import Sample, growth_per_second, watch
 from bench.wrk import Window
 
 SHARE_OF_PEAK = 0.7
 FLAT = 0.10
 GROWING = 0.01  # of the rate: over the last five minutes less than three seconds' worth
-LONGEST_STREAMS_SECONDS = 30.0  # trimmed every ten
+OUTBOX_GROWING = 0.25  # of what it holds, in the last half
+OLDEST_SECONDS = 30.0  # streams are trimmed every ten
 
 
 @dataclass(frozen=True)
@@ -41,32 +42,29 @@ class Soak:
             yield f"{self.rate:.0f}/s were placed of {self.asked:.0f}/s"
 
     def _backlog(self) -> Iterable[str]:
-        growth = growth_per_second(self.last_half, lambda sample: sample.unfinished)
+        growth = growth_per_second(self.last_half, lambda sample: sample.backlog.unfinished)
         if growth > GROWING * self.rate:
             yield f"the backlog grows by {growth:.0f}/s"
-        if max(sample.unsent for sample in self.last_half) > LONGEST_STREAMS_SECONDS * self.rate:
-            yield "the outboxes hold too much"
-        if max(sample.stream_entries for sample in self.last_half) > 2 * LONGEST_STREAMS_SECONDS * self.rate:
-            yield "the streams are not trimmed"
+        seconds = self.last_half[-1].at - self.last_half[0].at
+        batches = growth_per_second(self.last_half, lambda sample: sample.backlog.outbox) * seconds
+        if batches > OUTBOX_GROWING * median(sample.backlog.outbox for sample in self.last_half):
+            yield f"the outboxes grow by {batches:.0f} batches in {seconds:.0f} s"
+        oldest = max(sample.backlog.stream_seconds for sample in self.last_half)
+        if oldest > OLDEST_SECONDS:
+            yield f"the streams are not trimmed: an entry of {oldest:.0f} s"
 
     def _memory(self) -> Iterable[str]:
-        for name, spread in self.memory_spread().items():
+        """How far the memory of each process goes from its median in the last half."""
+        for name in self.samples[0].memory_mb:
+            values = [sample.memory_mb[name] for sample in self.last_half]
+            spread = max(max(values) / median(values) - 1, 1 - min(values) / median(values))
             if spread > FLAT:
                 yield f"the memory of {name} varies by {spread:.0%}"
 
-    def memory_spread(self) -> dict[str, float]:
-        """By process: how far its memory goes from its median in the last half, as a share of that."""
-        spreads = {}
-        for name in self.samples[0].memory_mb:
-            values = [sample.memory_mb[name] for sample in self.last_half]
-            spreads[name] = max(max(values) / median(values) - 1, 1 - min(values) / median(values))
-        return spreads
 
-
-def soak(ours: Ours, peak: Peak, seconds: float) -> Soak:
-    asked = SHARE_OF_PEAK * peak.rate
-    subject = ours.subject()
-    load = subject.load("place", MANY, seconds).paced(asked)
+def soak(ours: Ours, subject: Subject, peak: float, seconds: float) -> Soak:
+    asked = SHARE_OF_PEAK * peak
+    load = replace(subject.load("place", MANY, seconds), rate=asked)
     window, samples = watch(ours, load, every=max(1.0, seconds / 200))
     subject.drain()
     return Soak(asked, window, samples)

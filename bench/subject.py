@@ -4,30 +4,44 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 
+from bench import usage
 from bench.wrk import Load
 from local.gateway_server import get
 from local.processes import running
 from local.topology import HOST, ROOT
 
 BENCH_PYTHON = ROOT / ".tools/bench/bin/python"
+HUNDRED = list(range(1, 101))
 
 
 @dataclass(frozen=True)
 class Subject:
-    """`products` are the ids by scenario; `processes` the roots of what serves, by name; `drain` waits until all is done."""
+    """`products` are the ids by scenario; `processes` the roots of what serves, by name; `drain` waits until all is done.
+
+    `supervisor` is the pid of what has started these, if that serves too: it collects their log lines.
+    """
 
     url: str
     products: Mapping[str, list[int]]
     processes: Callable[[], Mapping[str, int]]
     drain: Callable[[], None] = lambda: None
     orders: Callable[[], list[int]] = lambda: [1]
+    supervisor: int = 0
 
     def load(self, scenario: str, clients: int, seconds: float) -> Load:
-        kind = {"read": "read", "mix": "mix"}.get(scenario, "place")
+        kind = scenario if scenario in {"read", "mix"} else "place"
         orders = self.orders() if kind == "mix" else [1]
         return Load(kind, self.url, clients, seconds, products=self.products[scenario], orders=orders)
+
+    def cpu_seconds(self) -> dict[str, float]:
+        """By process, since its start."""
+        spent = {name: usage.cpu_seconds(pid) for name, pid in self.processes().items()}
+        if self.supervisor:
+            spent["supervisor"] = usage.cpu_seconds(self.supervisor) - sum(spent.values())
+        return spent
 
 
 @dataclass(frozen=True)
@@ -39,6 +53,7 @@ class Helper:
     words: list[str]
     port: int = 0
     environment: Mapping[str, str] = field(default_factory=dict)
+    ready: str = "/livez"
 
     def prepare(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -47,7 +62,7 @@ class Helper:
         return ["env", *(f"{name}={value}" for name, value in self.environment.items()), *self.words]
 
     def is_ready(self) -> bool:
-        return not self.port or get(self.port, "/livez")[0] is not None
+        return not self.port or get(self.port, self.ready)[0] == HTTPStatus.OK
 
     @contextmanager
     def serving(self) -> Iterator[int]:

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import linear_regression
 
-from bench.ours import Ours
-from bench.usage import Usage
+from bench import usage
+from bench.ours import Backlog, Ours
 from bench.wrk import Load, Running, Window
 
 
@@ -15,9 +15,7 @@ class Sample:
     """`at` is in seconds from the start of the load."""
 
     at: float
-    unfinished: int
-    unsent: int
-    stream_entries: int
+    backlog: Backlog
     memory_mb: dict[str, float]
 
 
@@ -27,13 +25,8 @@ def watch(ours: Ours, load: Load, every: float) -> tuple[Window, list[Sample]]:
     running = Running(load)
     samples = []
     while not running.over:
-        backlog, usage = ours.backlog(), Usage.now()
         memory = {name: usage.memory_mb(pid) for name, pid in roots.items()}
-        samples.append(
-            Sample(
-                time.monotonic() - started, backlog.unfinished, backlog.unsent, backlog.stream_entries, memory_mb=memory
-            )
-        )
+        samples.append(Sample(time.monotonic() - started, ours.backlog(), memory))
         time.sleep(every)
     return running.result(), samples
 

@@ -4,12 +4,11 @@ with more clients than threads the app would stop answering."""
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Annotated
 
 import anyio
 from fastapi import FastAPI, HTTPException
-from pydantic import BaseModel, Field
 
+from bench.bodies import OrderIn, OrderOut, placed
 from bench.usual.database import THREADS, Order, Product, Session
 from bench.usual.tasks import process
 
@@ -21,27 +20,6 @@ async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
 
 
 app = FastAPI(lifespan=lifespan)
-
-
-class OrderIn(BaseModel):
-    product_id: Annotated[int, Field(ge=1)]
-    quantity: Annotated[int, Field(ge=1, le=10_000)]
-
-
-class ItemOut(BaseModel):
-    product_id: int
-    quantity: int
-    unit_price: float
-
-
-class OrderOut(BaseModel):
-    id: int
-    product_id: int
-    quantity: int
-    created_at: str
-    state: str
-    items: list[ItemOut]
-    total: float
 
 
 @app.get("/livez")
@@ -67,18 +45,4 @@ def place(body: OrderIn) -> OrderOut:
         )
         session.add(order)
     process.delay(order.id)
-    return _view(order)
-
-
-def _view(order: Order) -> OrderOut:
-    price = float(order.unit_price)
-    item = ItemOut(product_id=order.product_id, quantity=order.quantity, unit_price=price)
-    return OrderOut(
-        id=order.id,
-        product_id=order.product_id,
-        quantity=order.quantity,
-        created_at=order.created_at,
-        state=order.state,
-        items=[item],
-        total=price * order.quantity,
-    )
+    return placed(body, order.id, float(order.unit_price), order.created_at)
