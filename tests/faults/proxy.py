@@ -9,9 +9,11 @@ import contextlib
 import random
 import socket
 import struct
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from faults.mysql_wire import Commands
 
@@ -213,3 +215,23 @@ class Link:
             await self._whole.wait()
         if self._strikes(Cut.DELAY):
             await asyncio.sleep(self._delay)
+
+
+@contextlib.contextmanager
+def beside(link: Link) -> Iterator[Callable[[Coroutine[Any, Any, None]], None]]:
+    """The link open, on an event loop beside a test that blocks; what is given runs a coroutine there, to its end."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+
+    def run(work: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, loop).result(10)
+
+    try:
+        run(link.open())
+        yield run
+        run(link.close())
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()

@@ -16,7 +16,8 @@ from faults.load import Load
 from faults.report import SETTLED_WITHIN, Demands, Report
 from faults.snapshot import Snapshot
 from faults.storms import Storms
-from faults.whole_system import CHECKER, Addresses, WholeSystem, running
+from faults.whole_system import CHECKER, WholeSystem, running
+from harness.layout import Addresses
 
 GIVE_UP_SECONDS = 60.0
 LAST_STORM_NEEDS = 20.0

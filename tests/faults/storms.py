@@ -12,7 +12,7 @@ import pymysql
 import redis
 
 from faults import lock_faults, promises, redis_faults
-from faults.children import Child
+from faults.children import Breakable
 from faults.crash_points import Campaign
 from faults.keeper import Death
 from faults.load import Load
@@ -49,7 +49,7 @@ class Storms:
         self.system.keeper.before_start = self.campaign.arm
         self.system.keeper.on_death = self._note
 
-    def _note(self, child: Child, death: Death) -> None:
+    def _note(self, child: Breakable, death: Death) -> None:
         self.campaign.died(child, death)
         self.diary(f"{death.name} died with status {death.status}: {death.why}")
         if not death.expected:
@@ -94,7 +94,7 @@ class Storms:
         self.delivered[name] += 1
         self.met[name] += bool(met)
 
-    async def _aim(self, child: Child) -> bool:
+    async def _aim(self, child: Breakable) -> bool:
         """Wait a little until it is in the middle of something."""
         ends_at = time.monotonic() + AIM_SECONDS
         while not self._is_busy(child):
@@ -103,7 +103,7 @@ class Storms:
             await asyncio.sleep(0.001)
         return True
 
-    def _is_busy(self, child: Child) -> bool:
+    def _is_busy(self, child: Breakable) -> bool:
         if child.kind in {"mysql", "redis", "gateway"}:
             return self.load.ledger.in_flight > 0
         ways = (self.system.links.get(f"{child.name} to {end}") for end in ("mysql", "catalog"))
@@ -223,7 +223,7 @@ class Storms:
     async def _clock_of_process(self, fault: Fault) -> bool:
         return await self._jump(self.system.keeper.children[fault.target], fault)
 
-    async def _jump(self, child: Child, fault: Fault) -> bool:
+    async def _jump(self, child: Breakable, fault: Fault) -> bool:
         """There and back again: a clock that was set forward by mistake is set back, and the other way round."""
         assert child.clock is not None
         child.clock.set(random.Random(fault.seed).choice(JUMPS))
@@ -260,7 +260,7 @@ class Storms:
             self.load.ledger.violation(f"rolling restart of {fault.target}: clients saw {Counter(errors)}")
         return True
 
-    async def _restart(self, child: Child) -> None:
+    async def _restart(self, child: Breakable) -> None:
         life, written = child.started_at, len(child.log_text())
         child.terminate()
         asked = time.monotonic()
@@ -274,13 +274,13 @@ class Storms:
         if last.status != 0:
             self.load.ledger.violation(f"{child.name} ended a SIGTERM with status {last.status}")
 
-    def _stimulate(self, child: Child, stimulus: str) -> None:
+    def _stimulate(self, child: Breakable, stimulus: str) -> None:
         """Make an armed child come to its point."""
         task = asyncio.create_task(self._do_stimulate(child, stimulus))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _do_stimulate(self, child: Child, stimulus: str) -> None:
+    async def _do_stimulate(self, child: Breakable, stimulus: str) -> None:
         if stimulus == "SIGTERM":
             child.asked_to_go = True
             child.signal(signal.SIGTERM)
@@ -291,7 +291,7 @@ class Storms:
         else:
             await self._freeze_others(child, LEASE_SECONDS + 2.5)
 
-    async def _freeze_others(self, child: Child, seconds: float) -> None:
+    async def _freeze_others(self, child: Breakable, seconds: float) -> None:
         """So that what comes now is for this replica to do."""
         others = [other for other in self.system.children(child.kind) if other is not child]
         await asyncio.gather(*(self._strike(Fault(0, Kind.FREEZE, other.name, seconds)) for other in others))
