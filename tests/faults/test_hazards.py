@@ -1,6 +1,5 @@
 """Rows of the hazard list that no other test covers; docs/guarantees.md says which test covers which row."""
 
-import ast
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,7 +16,6 @@ from chassis.process.heartbeat import Heartbeat, workers_table
 from contracts.streams import ORDERING, Stream
 from faults import redis_faults
 from harness.engine import RedisServer
-from local.topology import ROOT
 
 TWO_READERS = Stream("two-readers", groups=("first", "second"))
 
@@ -78,33 +76,6 @@ async def test_a_worker_says_goodbye_without_a_fuss_although_the_database_is_awa
     await Heartbeat(database, workers_table(MetaData()), "here").end()
 
     database.close()
-
-
-CLOCKS = {"now", "utcnow", "today", "time", "time_ns"}
-
-
-def test_no_process_clock_decides_anything() -> None:
-    """Hazard 32: leases, deadlines and times are the database's; `time.monotonic` only measures this process's own waiting."""
-    files = [file for folder in ("libs/chassis", "services") for file in (ROOT / folder).rglob("*.py")]
-    ours = [file for file in files if "tests" not in file.parts and "migrations" not in file.parts]
-
-    asked = [f"{file}: {ast.unparse(call)}" for file in ours for call in _calls(file) if _reads_a_clock(call)]
-
-    assert asked == []
-
-
-def _calls(file: Path) -> list[ast.Call]:
-    return [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)]
-
-
-def _reads_a_clock(call: ast.Call) -> bool:
-    function = call.func
-    return (
-        isinstance(function, ast.Attribute)
-        and function.attr in CLOCKS
-        and isinstance(function.value, ast.Name)
-        and function.value.id in {"time", "datetime", "date"}
-    )
 
 
 def _append_only_file(directory: Path, *seconds_ago: float) -> Path:
