@@ -11,7 +11,7 @@ import pymysql
 from rich.console import Console
 
 from faults import checker, lock_faults, schedule, settling, snapshot
-from faults.clumsy_worker import fails_after_its_effect, fails_until_redriven
+from faults.failing_worker import fails_after_its_effect, fails_until_redriven
 from faults.load import Load
 from faults.report import SETTLED_WITHIN, Demands, Report
 from faults.snapshot import Snapshot

@@ -97,7 +97,7 @@ def test_cut_before_commit_nothing_is_kept(bench: Bench, link: Link, run: Run) -
     with pytest.raises(pymysql.err.OperationalError):
         bench.insert()
 
-    assert link.met == 1
+    assert link.hits == 1
     assert bench.kept() == 0
 
 
@@ -107,11 +107,11 @@ def test_cut_after_commit_everything_is_kept_and_nobody_told(bench: Bench, link:
     with pytest.raises(pymysql.err.OperationalError):
         bench.insert()
 
-    assert link.met == 1
+    assert link.hits == 1
     assert bench.kept() == 1
 
 
-def test_a_cut_that_has_met_its_number_lets_the_next_pass(bench: Bench, link: Link, run: Run) -> None:
+def test_a_cut_that_has_hit_its_number_lets_the_next_pass(bench: Bench, link: Link, run: Run) -> None:
     run(link.cut(Cut.COMMIT_LOST, times=1))
 
     with pytest.raises(pymysql.err.OperationalError):
@@ -187,7 +187,7 @@ async def test_a_lost_reply_resets_the_connection() -> None:
         with pytest.raises(ConnectionResetError):
             await _ask(link, b"hello")
 
-        assert link.met == 1
+        assert link.hits == 1
 
 
 async def test_a_delay_only_delays() -> None:
@@ -196,4 +196,4 @@ async def test_a_delay_only_delays() -> None:
 
         assert await _ask(link, b"hello") == b"hello"
 
-        assert link.met == 2
+        assert link.hits == 2

@@ -126,7 +126,7 @@ def _assemble(layout: Layout, links: dict[str, Link], life: ExitStack) -> WholeS
 
 def _program(service: str, role: str) -> list[str]:
     step_of_ours = (service, role) == ("fulfilment", "worker")
-    return [*PYTHON, "faults.clumsy_worker"] if step_of_ours else [*PYTHON, service, role]
+    return [*PYTHON, "faults.failing_worker"] if step_of_ours else [*PYTHON, service, role]
 
 
 def _child(make: type[Breakable], server: Server, directory: Path) -> Breakable:

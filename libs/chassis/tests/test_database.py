@@ -144,7 +144,7 @@ def test_a_connection_cut_inside_commit_leaves_the_work_done_once(
         shaky.transact(open_account)
         shaky.close()
 
-    assert link.met == 1
+    assert link.hits == 1
     assert len(runs) > 1
     assert database.transact(amounts) == {1: 0, 2: 100, 3: 100}
 

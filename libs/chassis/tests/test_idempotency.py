@@ -108,7 +108,7 @@ async def test_a_commit_whose_answer_is_lost_is_not_done_again(
         answer = await ask(shaky, key)
         shaky.close()
 
-    assert link.met == 1
+    assert link.hits == 1
     assert answer.id >= 1
     assert database.transact(times_done) == 1
 
