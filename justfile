@@ -96,11 +96,11 @@ fmt: _venv
 # Pin every dependency again; `just lock --upgrade` moves to the newest versions
 [group('develop')]
 lock *arguments:
-    @{{ compile }} {{ arguments }} requirements.in -o requirements.txt
-    @{{ compile }} {{ arguments }} requirements-dev.in -o requirements-dev.txt
-    @{{ compile }} {{ arguments }} requirements-bench.in -o requirements-bench.txt
-    @{{ compile }} {{ arguments }} requirements-mutation.in -o requirements-mutation.txt
-    @{{ compile }} {{ arguments }} requirements-tools.in -o requirements-tools.txt
+    @{{ compile }} {{ arguments }} pyproject.toml -o requirements.txt
+    @{{ compile }} {{ arguments }} pyproject.toml --constraints requirements.txt --group dev -o requirements-dev.txt
+    @{{ compile }} {{ arguments }} --group bench -o requirements-bench.txt
+    @{{ compile }} {{ arguments }} --group mutation -o requirements-mutation.txt
+    @{{ compile }} {{ arguments }} --group tools -o requirements-tools.txt
 
 # The stamp is a copy of what was installed, made last: an interrupted installation is done again.
 _venv:

@@ -40,22 +40,23 @@ def _look_for(program: str) -> str | None:
 def ensure_installed(log: Path) -> None:
     """See to it that every server is there, or raise the one sentence that says what to install."""
     missing = [program for program in PACKAGES if _look_for(program) is None]
+    packages = [package for program in missing for package in PACKAGES[program].split()]
+    _install(missing, packages, _advice(missing), log)
+
+
+def ensure_library(name: str, package: str, log: Path) -> None:
+    """The same for a shared library."""
+    is_there = any(path for folder in LIBRARY_FOLDERS for path in folder.glob(f"*/{name}"))
+    _install([] if is_there else [name], [package], f"install {package} (Debian's name).", log)
+
+
+def _install(missing: list[str], packages: list[str], advice: str, log: Path) -> None:
     if not missing:
         return
     as_root = _as_root()
     if as_root is None or shutil.which("apt-get") is None:
-        raise LocalError(f"{' and '.join(missing)} can't be found: {_advice(missing)}")
-    _apt_install(as_root, [package for program in missing for package in PACKAGES[program].split()], log)
-
-
-def ensure_library(name: str, package: str, log: Path) -> None:
-    """See to it that a shared library is there, or raise the one sentence that says what to install."""
-    if any(path for folder in LIBRARY_FOLDERS for path in folder.glob(f"*/{name}")):
-        return
-    as_root = _as_root()
-    if as_root is None or shutil.which("apt-get") is None:
-        raise LocalError(f"{name} can't be found: install {package} (Debian's name).")
-    _apt_install(as_root, [package], log)
+        raise LocalError(f"{' and '.join(missing)} can't be found: {advice}")
+    _apt_install(as_root, packages, log)
 
 
 def _advice(programs: list[str]) -> str:

@@ -12,15 +12,15 @@ COMPOSE = ("docker", "compose", "--profile", "all")
 def up() -> NoReturn:
     replicas = Topology.from_environment().replicas
     scaled = [*SERVICES, *(f"{service}-worker" for service in WORKERS)]
-    _become(*COMPOSE, "up", "--build", *(f"--scale={name}={replicas}" for name in scaled))
+    become(*COMPOSE, "up", "--build", *(f"--scale={name}={replicas}" for name in scaled))
 
 
 def reset() -> NoReturn:
-    _become(*COMPOSE, "down", "--volumes", "--remove-orphans")
+    become(*COMPOSE, "down", "--volumes", "--remove-orphans")
 
 
-def _become(*command: str) -> NoReturn:
-    """Compose takes this process's place, and with it the terminal and its Ctrl-C."""
+def become(*command: str) -> NoReturn:
+    """The command takes this process's place, and with it the terminal and its Ctrl-C."""
     sys.stdout.flush()
     os.chdir(ROOT)
     os.execvp(command[0], command)  # noqa: S606 - no shell is wanted

@@ -11,7 +11,7 @@ from local.binaries import find
 from local.processes import tethered
 
 CONFIGURATION = Path(__file__).parents[1] / "gateway"
-FAMILY = Path(__file__).with_name("family.py")
+PROCESS_GROUP = Path(__file__).with_name("process_group.py")
 HOST = "127.0.0.1"
 
 
@@ -49,7 +49,7 @@ class Gateway:
         directory = str(self.directory.resolve())
         start = f'daemon off; pid "{directory}/nginx.pid";'
         nginx = [find("nginx"), "-e", "stderr", "-p", directory, "-c", f"{directory}/nginx.conf", "-g", start]
-        return [sys.executable, "-IS", str(FAMILY), *tethered(nginx)]
+        return [sys.executable, "-IS", str(PROCESS_GROUP), *tethered(nginx)]
 
     def is_ready(self) -> bool:
         return get(self.port, "/gateway/livez")[0] == http.HTTPStatus.OK

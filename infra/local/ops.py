@@ -4,26 +4,21 @@ import os
 import sys
 
 from local import runtime
-from local.compose import COMPOSE
+from local.compose import COMPOSE, become
 from local.errors import run_main
-from local.topology import ROOT, Topology
+from local.topology import Topology
 
 
 def main() -> None:
     if runtime.choose() == "docker":
-        os.chdir(ROOT)
-        _become([*COMPOSE, "exec", "ordering", "python", "-m", "ops", *sys.argv[1:]])
+        become(*COMPOSE, "exec", "ordering", "python", "-m", "ops", *sys.argv[1:])
     topology = Topology.from_environment()
     os.environ |= topology.environment() | {
         "OPS_ORDERING_URL": f"http://{topology.address('ordering')}",
         "OPS_FULFILMENT_URL": f"http://{topology.address('fulfilment')}",
         "OPS_SERVICE_TOKEN": topology.environment()["ORDERING_SERVICE_TOKEN"],
     }
-    _become([sys.executable, "-m", "ops", *sys.argv[1:]])
-
-
-def _become(command: list[str]) -> None:
-    os.execvp(command[0], command)  # noqa: S606 - no shell is wanted
+    become(sys.executable, "-m", "ops", *sys.argv[1:])
 
 
 if __name__ == "__main__":

@@ -1,12 +1,16 @@
 """Child processes that never outlive their parent, and waiting for what they serve."""
 
+import contextlib
+import os
 import random
 import shutil
+import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from itertools import cycle, islice
 from pathlib import Path
 from typing import IO, Protocol
@@ -55,39 +59,98 @@ def wait_until(ready: Callable[[], bool], timeout: float, otherwise: Callable[[]
         time.sleep(POLL_SECONDS)
 
 
+@dataclass
+class Child:
+    """One process that can be started, signalled and started again. Its output is added to `log`.
+
+    An api may be given its listening socket as `stdin`.
+    """
+
+    name: str
+    command: list[str]
+    log: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    stdin: socket.socket | None = None
+    _popen: "subprocess.Popen[bytes] | None" = None
+
+    def start(self) -> None:
+        """Does nothing while it runs."""
+        if self.runs:
+            return
+        with self.log.open("ab") as output:
+            self._popen = subprocess.Popen(
+                tethered(self.command),
+                env=os.environ | self.variables(),
+                stdin=self.stdin.fileno() if self.stdin else subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                # Python ignores SIGXFSZ, and a child that goes on doing so gets an error from a full disk, as from a real one.
+                restore_signals=False,
+            )
+
+    def variables(self) -> Mapping[str, str]:
+        return self.environment
+
+    @property
+    def status(self) -> int | None:
+        """Minus the signal that ended it; None while it runs, or before its first start."""
+        return self._popen.poll() if self._popen else None
+
+    @property
+    def runs(self) -> bool:
+        return self._popen is not None and self._popen.poll() is None
+
+    @property
+    def pid(self) -> int:
+        assert self._popen is not None, "it was started"
+        return self._popen.pid
+
+    def signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            if self.runs:
+                os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.signal(signal.SIGKILL)
+
+    def terminate(self) -> None:
+        self.signal(signal.SIGTERM)
+
+    def wait(self, seconds: float | None = None) -> int:
+        """Its exit status. Raises subprocess.TimeoutExpired when it still runs after `seconds`."""
+        assert self._popen is not None, "it was started"
+        return self._popen.wait(seconds)
+
+    def stop(self, within: float = STOP_SECONDS) -> int:
+        """End it with SIGTERM, or after `within` seconds with SIGKILL; its exit status says which."""
+        self.terminate()
+        try:
+            return self.wait(within)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return self.wait()
+
+    def log_text(self) -> str:
+        return self.log.read_text(errors="replace") if self.log.is_file() else ""
+
+
 @contextmanager
-def running(server: Server, timeout: float = 30.0) -> Iterator["subprocess.Popen[bytes]"]:
+def running(server: Server, timeout: float = 30.0) -> Iterator[Child]:
     """Run a server as a child of the calling thread, ready when the block is entered and gone when it is left."""
     server.prepare()
-    log = server.directory / f"{server.name}.log"
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            tethered(server.command()), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
-        )
+    child = Child(server.name, server.command(), server.directory / f"{server.name}.log")
+    child.start()
     try:
-        wait_until(lambda: _ready_or_ended(server, process), timeout, lambda: _not_ready(server, log))
-        if process.poll() is not None:
-            raise LocalError(_not_ready(server, log))
-        yield process
+        wait_until(lambda: not child.runs or server.is_ready(), timeout, lambda: _not_ready(child))
+        if not child.runs:
+            raise LocalError(_not_ready(child))
+        yield child
     finally:
-        stop(process)
+        child.stop()
 
 
-def _ready_or_ended(server: Server, process: "subprocess.Popen[bytes]") -> bool:
-    return process.poll() is not None or server.is_ready()
-
-
-def _not_ready(server: Server, log: Path) -> str:
-    return f"{server.name} did not start; the end of {log}:{tail(log)}"
-
-
-def stop(process: "subprocess.Popen[bytes]") -> None:
-    process.terminate()
-    try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+def _not_ready(child: Child) -> str:
+    return f"{child.name} did not start; the end of {child.log}:{tail(child.log)}"
 
 
 @contextmanager

@@ -40,14 +40,6 @@ class Source:
     def functions(self) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
         return (node for node in self.nodes() if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
 
-    def imports(self) -> Iterator[tuple[ast.AST, str]]:
-        """Every module that is imported, with the statement that does."""
-        for node in self.nodes():
-            if isinstance(node, ast.Import):
-                yield from ((node, alias.name) for alias in node.names)
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                yield from ((node, f"{node.module}.{alias.name}") for alias in node.names)
-
 
 def dotted(node: ast.AST) -> str:
     """`a.b.c` of such an expression; of any other its last names, or nothing."""

@@ -44,11 +44,9 @@ PLANTED: dict[Rule, list[tuple[str, str]]] = {
         ("ordering/worker.py", "CLIENT = redis.Redis.from_url('redis://')"),
         ("ordering/worker.py", "URL = os.environ.get('ORDERING_REDIS_URL')"),
     ],
-    rules.use_case_knows_the_wiring: [
-        ("ordering/place_orders.py", "from fastapi import Request"),
-        ("ordering/on_order_fulfilled.py", "import faststream.redis"),
-        ("fulfilment/step.py", "from fulfilment.settings import Settings"),
-        ("fulfilment/step.py", "from fulfilment import settings"),
+    rules.reads_a_process_clock: [
+        ("ordering/resume_orders.py", "def is_due(at):\n    return at < time.time()"),
+        ("fulfilment/take_over.py", "def now():\n    return datetime.now(UTC)"),
     ],
     rules.emits_elsewhere: [
         ("ordering/orders.py", "OrderPlaced(order_id=1, revision=1, items=[], total=0)"),
@@ -74,7 +72,7 @@ INNOCENT = [
     ("ordering/orders.py", "select(orders).with_for_update(skip_locked=True)"),
     ("ordering/resume_orders.py", f"{CONNECTION}async def resume(database):\n    await asyncio.sleep(1)"),
     ("catalog/api.py", "def build(settings=None):\n    database = Database((settings or Settings()).url)"),
-    ("catalog/api.py", "from catalog.settings import Settings\nfrom fastapi import FastAPI"),
+    ("chassis/process/heartbeat.py", "def age(since):\n    return time.monotonic() - since"),
     ("ordering/place_orders.py", "def announcement(order) -> OrderPlaced:\n    return OrderPlaced(order_id=1)"),
     ("fulfilment/on_order_placed.py", "def take(connection, events: Sequence[OrderPlaced]): ..."),
 ]

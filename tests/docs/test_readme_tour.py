@@ -18,11 +18,7 @@ TIME = re.compile(r'"\d{4}-\d\d-\d\dT[\d:.]+Z"')
 @pytest.fixture(scope="module")
 def fresh_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """Its step takes as long as the README says: in 0.3 s an order is fulfilled before it can be cancelled."""
-    with running(tmp_path_factory.mktemp("tour"), replicas=1) as system:
-        worker = system.processes["fulfilment-worker-0"]
-        worker.stop()
-        worker.prepare(worker.log.parent, {**worker.environment, "FULFILMENT_PROCESSING_SECONDS": "5"})
-        system.start()
+    with running(tmp_path_factory.mktemp("tour"), replicas=1, step_seconds=5) as system:
         yield system
 
 

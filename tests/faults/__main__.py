@@ -13,7 +13,7 @@ from rich.console import Console
 from faults import clocks
 from faults.report import Demands, Verdict
 from faults.run import Run
-from faults.whole_system import Addresses
+from harness.layout import Addresses
 from local.binaries import ensure_installed
 
 SHORT_MINUTES = 2.2  # and half a minute before and after

@@ -8,7 +8,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from faults.children import Child
+from faults.children import Breakable
 from faults.keeper import Death
 
 STARTING_SECONDS = 4.0
@@ -70,7 +70,7 @@ class Campaign:
     """Arms the replicas of a storm whenever they start, until every point was hit. Which hit of a point counts is diced."""
 
     dice: random.Random
-    stimulate: Callable[[Child, str], None]
+    stimulate: Callable[[Breakable, str], None]
     hit: Counter[str] = field(default_factory=Counter)
     armed: Counter[str] = field(default_factory=Counter)
     _left: dict[str, deque[Point]] = field(
@@ -88,7 +88,7 @@ class Campaign:
     def missed(self) -> list[str]:
         return [name for name in self.all if not self.hit[name]]
 
-    def arm(self, child: Child) -> None:
+    def arm(self, child: Breakable) -> None:
         """Called before each start."""
         self._now.pop(child.name, None)
         self._stimulated.discard(child.name)
@@ -98,7 +98,7 @@ class Campaign:
             self.armed[f"{child.kind} {point.name}"] += 1
             child.extra["CRASH_POINT"] = f"{point.name}:{self.dice.choice([1, 1, 2]) if not point.stimulus else 1}"
 
-    def died(self, child: Child, death: Death) -> None:
+    def died(self, child: Breakable, death: Death) -> None:
         """Only a SIGKILL that nobody but the process itself sent is a hit. A miss is tried again later."""
         point = self._now.pop(child.name, None)
         if point is None:
@@ -109,7 +109,7 @@ class Campaign:
         else:
             self._left[child.kind].append(point)
 
-    async def run(self, children: Iterable[Child], seconds: float) -> None:
+    async def run(self, children: Iterable[Breakable], seconds: float) -> None:
         """Storm through the points of these replicas; whoever is still armed at the end is killed and starts clean."""
         armed = list(children)
         self._replicas = [child.name for child in armed]
@@ -128,7 +128,7 @@ class Campaign:
             if child.armed_with:
                 child.kill()
 
-    def _attend(self, child: Child) -> None:
+    def _attend(self, child: Breakable) -> None:
         point = self._now.get(child.name)
         if point is None or not child.runs:
             return

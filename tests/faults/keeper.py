@@ -5,7 +5,7 @@ import signal
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from faults.children import Child
+from faults.children import Breakable
 
 LOOK_SECONDS = 0.05
 
@@ -36,11 +36,11 @@ class Death:
 class Keeper:
     """`on_death` is told of every death; `before_start` may still change a child, such as arm it with a crash point."""
 
-    def __init__(self, children: Iterable[Child]) -> None:
+    def __init__(self, children: Iterable[Breakable]) -> None:
         self.children = {child.name: child for child in children}
         self.deaths: list[Death] = []
-        self.on_death: Callable[[Child, Death], None] = lambda _child, _death: None
-        self.before_start: Callable[[Child], None] = lambda _child: None
+        self.on_death: Callable[[Breakable, Death], None] = lambda _child, _death: None
+        self.before_start: Callable[[Breakable], None] = lambda _child: None
         self._noted: set[tuple[str, float]] = set()
 
     async def run(self) -> None:
@@ -49,14 +49,14 @@ class Keeper:
                 self._look_after(child)
             await asyncio.sleep(LOOK_SECONDS)
 
-    def _look_after(self, child: Child) -> None:
+    def _look_after(self, child: Breakable) -> None:
         status = child.status
         if status is None:
             return
         life = (child.name, child.started_at)
         if life not in self._noted:
             self._noted.add(life)
-            death = Death(child.name, child.kind, child.doomed, status, child.armed_with, child.asked_to_go)
+            death = Death(child.name, child.kind, child.expected_end, status, child.armed_with, child.asked_to_go)
             self.deaths.append(death)
             self.on_death(child, death)
         if not child.held_down:

@@ -10,7 +10,7 @@ import httpx
 import orjson
 
 from faults.client import API, AWAY, Client
-from faults.clumsy_worker import fails_after_its_effect
+from faults.failing_worker import fails_after_its_effect
 from faults.ledger import Adjustment, Ledger, Placement
 
 BUYERS = 20

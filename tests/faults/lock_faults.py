@@ -29,16 +29,17 @@ def hold(mysql: MySQL, product_ids: Sequence[int], seconds: float = HOLD_SECONDS
         connection.rollback()
 
 
-def deadlock(mysql: MySQL, first: int, second: int) -> None:
+def deadlock(mysql: MySQL, first: int, second: int, times: int) -> None:
     """The services lock products by id: take the second, wait until somebody holds the first, then want it too."""
     assert first < second
-    with mysql.admin() as connection, connection.cursor() as cursor:
-        cursor.execute("BEGIN")
-        cursor.executemany("INSERT INTO outsider.ballast VALUES (%s)", [(n,) for n in range(BALLAST_ROWS)])
-        cursor.execute("SELECT id FROM catalog.products WHERE id = %s FOR UPDATE", [second])
-        time.sleep(BLOCK_SECONDS)
-        cursor.execute("SELECT id FROM catalog.products WHERE id = %s FOR UPDATE", [first])
-        connection.rollback()
+    for _ in range(times):
+        with mysql.admin() as connection, connection.cursor() as cursor:
+            cursor.execute("BEGIN")
+            cursor.executemany("INSERT INTO outsider.ballast VALUES (%s)", [(n,) for n in range(BALLAST_ROWS)])
+            cursor.execute("SELECT id FROM catalog.products WHERE id = %s FOR UPDATE", [second])
+            time.sleep(BLOCK_SECONDS)
+            cursor.execute("SELECT id FROM catalog.products WHERE id = %s FOR UPDATE", [first])
+            connection.rollback()
 
 
 def use_up_connections(mysql: MySQL, seconds: float) -> None:

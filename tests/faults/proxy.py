@@ -1,7 +1,7 @@
 """A TCP link between two processes that can be cut, slowed down and healed.
 
-Every process reaches every other one through a link of its own, so any two can be parted. A cut says what it met: an
-exchange counts as met when it was really refused, held back, lost or delayed.
+Every process reaches every other one through a link of its own, so any two can be parted. A cut says what it hit: an
+exchange counts as hit when it was really refused, held back, lost or delayed.
 """
 
 import asyncio
@@ -9,9 +9,11 @@ import contextlib
 import random
 import socket
 import struct
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from faults.mysql_wire import Commands
 
@@ -52,14 +54,14 @@ class _Exchange:
 class Link:
     """Clients connect to `port` and reach one of `targets`, the next when one refuses.
 
-    `met` counts what cuts have met since the link was made.
+    `hits` counts the exchanges that cuts have hit since the link was made.
     """
 
     def __init__(self, name: str, *targets: int) -> None:
         self.name = name
         self.targets: Sequence[int] = targets
         self.port = 0
-        self.met = 0
+        self.hits = 0
         self._cut: Cut | None = None
         self._left: int | None = None
         self._delay = 0.0
@@ -85,14 +87,14 @@ class Link:
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def cut(self, how: Cut, *, times: int | None = None, delay: float = 0.0) -> None:
-        """Until healed, or until it has met `times` exchanges. A black hole and a refusal last until healed."""
+        """Until healed, or until it has hit `times` exchanges. A black hole and a refusal last until healed."""
         self._cut, self._left, self._delay = how, times, delay
         if how is Cut.BLACK_HOLE:
             self._whole.clear()
-            self.met += self.open_exchanges
+            self.hits += self.open_exchanges
         if how is Cut.REFUSED:
             self._stop_listening()
-            self.met += len(self._exchanges)
+            self.hits += len(self._exchanges)
             self._reset_all()
 
     async def hold_next_commit(self, within: float, then: Callable[[], None]) -> bool:
@@ -143,7 +145,7 @@ class Link:
     def _strikes(self, how: Cut) -> bool:
         if self._cut is not how or self._left == 0:
             return False
-        self.met += 1
+        self.hits += 1
         if self._left is not None:
             self._left -= 1
         return True
@@ -209,7 +211,27 @@ class Link:
 
     async def _pass(self) -> None:
         if not self._whole.is_set():
-            self.met += 1
+            self.hits += 1
             await self._whole.wait()
         if self._strikes(Cut.DELAY):
             await asyncio.sleep(self._delay)
+
+
+@contextlib.contextmanager
+def beside(link: Link) -> Iterator[Callable[[Coroutine[Any, Any, None]], None]]:
+    """The link open, on an event loop beside a test that blocks; what is given runs a coroutine there, to its end."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+
+    def run(work: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, loop).result(10)
+
+    try:
+        run(link.open())
+        yield run
+        run(link.close())
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()

@@ -37,7 +37,7 @@ class Demands:
     forced_cancels: int
     redrives: int
     looks: int
-    crash_points: float  # as a share of all; with all of them each kind of fault must have met something too
+    crash_points: float  # as a share of all; with all of them each kind of fault must have hit something too
 
     def __str__(self) -> str:
         return (
@@ -82,7 +82,7 @@ class Report:
         ]
         found = [f"{count} {what}, {least} are needed" for what, count, least in asked if count < least]
         if self.demands.crash_points == 1:
-            found += [f"{name} met nothing" for name in self.storms.delivered if not self.storms.met[name]]
+            found += [f"{name} hit nothing" for name in self.storms.delivered if not self.storms.hits[name]]
             found += [f"crash point {name} was never hit" for name in self.campaign.missed]
         return found
 
@@ -104,9 +104,9 @@ class Report:
         console.print(f"seed {self.seed}: {self.verdict().name.lower()}", style="bold")
 
     def _faults(self) -> Table:
-        table = Table("fault", "delivered", "met something", title="Faults")
+        table = Table("fault", "delivered", "hit something", title="Faults")
         for name in sorted(self.storms.delivered):
-            table.add_row(name, str(self.storms.delivered[name]), str(self.storms.met[name]))
+            table.add_row(name, str(self.storms.delivered[name]), str(self.storms.hits[name]))
         hit = len(self.campaign.all) - len(self.campaign.missed)
         table.add_row("crash points", f"{len(self.campaign.all)}", f"{hit}")
         table.add_row("kills in all", str(self.kills), "")

@@ -11,12 +11,13 @@ import pymysql
 from rich.console import Console
 
 from faults import checker, lock_faults, schedule, settling, snapshot
-from faults.clumsy_worker import fails_after_its_effect, fails_until_redriven
+from faults.failing_worker import fails_after_its_effect, fails_until_redriven
 from faults.load import Load
 from faults.report import SETTLED_WITHIN, Demands, Report
 from faults.snapshot import Snapshot
 from faults.storms import Storms
-from faults.whole_system import CHECKER, Addresses, WholeSystem, running
+from faults.whole_system import CHECKER, WholeSystem, running
+from harness.layout import Addresses
 
 GIVE_UP_SECONDS = 60.0
 LAST_STORM_NEEDS = 20.0

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +28,7 @@ BUGS = Path(__file__).with_name("bugs")
 CAUGHT_BY = "Caught-by: "
 BY_FAULTS = "Caught-by-faults: "
 SEED = "20261124"
-TESTS_FAILED = 1  # pytest's status; 2 and more mean that it could not even run them
+FAILED = 1  # the status of pytest and of the fault run; 2 and more mean that they could not even tell
 
 
 @dataclass(frozen=True)
@@ -69,14 +70,14 @@ def apply(bug: Bug, tree: Path, *options: str) -> bool:
     return subprocess.run(command, cwd=tree, check=False, env=os.environ | {"GIT_DIR": "/nonexistent"}).returncode == 0
 
 
-def run_tests(tests: tuple[str, ...], tree: Path) -> "subprocess.CompletedProcess[str]":
-    return _in_the_copy(["pytest", "-q", "-x", "-p", "no:cacheprovider", *tests], tree)
-
-
-def run_faults(minutes: str, tree: Path) -> "subprocess.CompletedProcess[str]":
+def hunt(bugs: Sequence[Bug], tree: Path, *, by_faults: bool) -> "subprocess.CompletedProcess[str]":
+    """Run what is to catch these bugs; FAILED is its status when it caught something."""
+    if not by_faults:
+        tests = dict.fromkeys(test for bug in bugs for test in bug.tests)
+        return _in_the_copy(["pytest", "-q", "-x", "-p", "no:cacheprovider", *tests], tree)
+    longest = max((bug.minutes for bug in bugs if bug.minutes), key=float)
     with tempfile.TemporaryDirectory(prefix="by-faults-") as logs:  # a run that fails leaves its own behind
-        arguments = ["--minutes", minutes, "--fail-fast", "--seed", SEED]
-        return _in_the_copy(["faults", *arguments], tree, TMPDIR=logs)
+        return _in_the_copy(["faults", "--minutes", longest, "--fail-fast", "--seed", SEED], tree, TMPDIR=logs)
 
 
 def _in_the_copy(module: list[str], tree: Path, **variables: str) -> "subprocess.CompletedProcess[str]":
@@ -87,40 +88,19 @@ def _in_the_copy(module: list[str], tree: Path, **variables: str) -> "subprocess
     return subprocess.run(command, cwd=tree, env=environment, check=False, capture_output=True, text=True)
 
 
-def judge_by_faults(bug: Bug, tree: Path) -> tuple[bool, str]:
-    """Whether the fault run failed, and what it complained of."""
-    assert bug.minutes is not None
-    if not apply(bug, tree):
-        return False, "the patch does not apply any more"
-    try:
-        done = run_faults(bug.minutes, tree)
-    finally:
-        apply(bug, tree, "--reverse")
-    complaints = [line.strip() for line in done.stdout.splitlines() if line.strip().startswith("violation")]
-    if done.returncode == Verdict.FAILED and complaints:
-        return True, complaints[0][:160]
-    return False, f"not caught (status {done.returncode}): {done.stdout[-200:]}"
-
-
-def judge(bug: Bug, tree: Path) -> tuple[bool, str]:
+def judge(bug: Bug, tree: Path, *, by_faults: bool) -> tuple[bool, str]:
     """Whether it was caught, and how; or what is wrong."""
     if not apply(bug, tree):
         return False, "the patch does not apply any more"
     try:
-        done = run_tests(bug.tests, tree)
+        done = hunt([bug], tree, by_faults=by_faults)
     finally:
         apply(bug, tree, "--reverse")
-    if done.returncode == TESTS_FAILED:
-        return True, _reason(done.stdout)
-    if done.returncode == 0:
-        return False, "not caught"
-    return False, f"pytest could not run what should catch it (status {done.returncode})"
-
-
-def _reason(output: str) -> str:
-    """What the test complained of."""
-    complaints = [line[1:].strip() for line in output.splitlines() if line.startswith("E ")]
-    return complaints[0][:120] if complaints else "the test failed"
+    mark = "violation" if by_faults else "E "
+    complaints = [line.strip() for line in done.stdout.splitlines() if line.strip().startswith(mark)]
+    if done.returncode == FAILED and complaints:
+        return True, complaints[0].removeprefix("E ").strip()[:160]
+    return False, f"not caught (status {done.returncode}): {done.stdout[-200:]}"
 
 
 def main() -> int:
@@ -128,25 +108,20 @@ def main() -> int:
     by_faults = "--by-faults" in sys.argv
     wanted = set(sys.argv[1:]) - {"--by-faults"}
     bugs = [bug for bug in all_bugs() if (not wanted or bug.name in wanted) and (bug.minutes or not by_faults)]
+    if not bugs:
+        console.print("There is no such bug.")
+        return 1
     with tempfile.TemporaryDirectory(prefix="seeded-bugs-") as directory:
         tree = Path(directory)
         copy_tree(tree)
-        if by_faults:
-            longest = max((bug.minutes for bug in bugs if bug.minutes), key=float)
-            clean = run_faults(longest, tree)
-            if clean.returncode == Verdict.FAILED:
-                console.print(clean.stdout[-3000:], "The fault run fails without a bug in it.", markup=False)
-                return 1
-            verdicts = {bug: judge_by_faults(bug, tree) for bug in track(bugs, "Seeded bugs", console=console)}
-            console.print(_table(verdicts))
-            return 0 if bugs and all(caught for caught, _ in verdicts.values()) else 1
-        clean = run_tests(tuple(dict.fromkeys(test for bug in bugs for test in bug.tests)), tree)
-        if clean.returncode != 0:
-            console.print(clean.stdout[-3000:], "The tests that should catch the bugs fail without them.", markup=False)
+        clean = hunt(bugs, tree, by_faults=by_faults)
+        if clean.returncode not in ({0, Verdict.UNPROVEN} if by_faults else {0}):
+            console.print(clean.stdout[-3000:], "What should catch the bugs fails without them.", markup=False)
             return 1
-        verdicts = {bug: judge(bug, tree) for bug in track(bugs, "Seeded bugs", console=console, transient=True)}
+        progress = track(bugs, "Seeded bugs", console=console, transient=not by_faults)
+        verdicts = {bug: judge(bug, tree, by_faults=by_faults) for bug in progress}
     console.print(_table(verdicts))
-    return 0 if bugs and all(caught for caught, _ in verdicts.values()) else 1
+    return 0 if all(caught for caught, _ in verdicts.values()) else 1
 
 
 def _table(verdicts: dict[Bug, tuple[bool, str]]) -> Table:

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import pymysql
 
 from chassis.messaging.dead_letters import unpack
-from faults.clumsy_worker import AFTER_ITS_EFFECT
+from faults.failing_worker import AFTER_ITS_EFFECT
 from faults.redis_faults import is_poison
 
 Cursor = pymysql.cursors.DictCursor

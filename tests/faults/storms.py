@@ -1,32 +1,30 @@
-"""Delivering a storm: each fault at its time, then everything healed. Says of each fault whether it met anything."""
+"""Delivering a storm: each fault at its time, then everything healed. Says of each fault whether it hit anything."""
 
 import asyncio
 import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import pymysql
 import redis
 
-from faults import lock_faults, promises, redis_faults
-from faults.children import Child
+from faults import lock_faults, promises, redis_faults, restarts
+from faults.children import Breakable
 from faults.crash_points import Campaign
 from faults.keeper import Death
 from faults.load import Load
 from faults.schedule import JUMPS, LEASE_SECONDS, STORM_SECONDS, Fault, Kind, Storm
 from faults.whole_system import WholeSystem
 
-AIM_SECONDS = 2.0  # how long a fault waits for something to meet; the fulfilment api is seldom asked
+AIM_SECONDS = 2.0  # how long a fault waits for something to hit; the fulfilment api is seldom asked
 CLOCK_SECONDS = 1.5  # a process looks at its clock once a second
-LINGER_SECONDS = 4.0  # how long a cut stays beyond its time until it has met something
+LINGER_SECONDS = 4.0  # how long a cut stays beyond its time until it has hit something
 DELAY_SECONDS = 0.7
-DRAINED_WITHIN = 15.0
 ALONE_SECONDS = 6.0  # long enough to notice that Redis has lost its memory, and to act on it
 RESTARTS_AT_ONCE = 2  # a start costs a second of a core; more at once would starve what stays up
-STARTED = "listening on"
 
 
 @dataclass
@@ -35,7 +33,7 @@ class Storms:
     load: Load
     campaign: Campaign = field(init=False)
     delivered: Counter[str] = field(default_factory=Counter)
-    met: Counter[str] = field(default_factory=Counter)
+    hits: Counter[str] = field(default_factory=Counter)
     failed: list[str] = field(default_factory=list)
     poison: list[tuple[str, str]] = field(default_factory=list)
     poison_in_doubt: int = 0  # entries that Redis may have taken before it went away
@@ -49,7 +47,7 @@ class Storms:
         self.system.keeper.before_start = self.campaign.arm
         self.system.keeper.on_death = self._note
 
-    def _note(self, child: Child, death: Death) -> None:
+    def _note(self, child: Breakable, death: Death) -> None:
         self.campaign.died(child, death)
         self.diary(f"{death.name} died with status {death.status}: {death.why}")
         if not death.expected:
@@ -85,16 +83,16 @@ class Storms:
     async def _strike(self, fault: Fault) -> None:
         name = fault.name
         try:
-            met = await getattr(self, f"_{fault.kind.name.lower()}")(fault)
+            hit = await getattr(self, f"_{fault.kind.name.lower()}")(fault)
         except (pymysql.Error, redis.RedisError, OSError) as error:
             # Another fault has taken away what this one works with: it doesn't count.
             self.failed.append(f"{name}: {error}")
             return
-        self.diary(f"{fault} {'met' if met else 'missed'}")
+        self.diary(f"{fault} {'hit' if hit else 'missed'}")
         self.delivered[name] += 1
-        self.met[name] += bool(met)
+        self.hits[name] += bool(hit)
 
-    async def _aim(self, child: Child) -> bool:
+    async def _aim(self, child: Breakable) -> bool:
         """Wait a little until it is in the middle of something."""
         ends_at = time.monotonic() + AIM_SECONDS
         while not self._is_busy(child):
@@ -103,7 +101,7 @@ class Storms:
             await asyncio.sleep(0.001)
         return True
 
-    def _is_busy(self, child: Child) -> bool:
+    def _is_busy(self, child: Breakable) -> bool:
         if child.kind in {"mysql", "redis", "gateway"}:
             return self.load.ledger.in_flight > 0
         ways = (self.system.links.get(f"{child.name} to {end}") for end in ("mysql", "catalog"))
@@ -111,29 +109,29 @@ class Storms:
 
     async def _kill(self, fault: Fault) -> bool:
         child = self.system.keeper.children[fault.target]
-        met = await self._aim(child)
+        hit = await self._aim(child)
         child.kill()
-        return met
+        return hit
 
     async def _freeze(self, fault: Fault) -> bool:
         child = self.system.keeper.children[fault.target]
-        met = await self._aim(child)
+        hit = await self._aim(child)
         child.freeze()
         await asyncio.sleep(fault.seconds)
         child.thaw()
-        return met
+        return hit
 
     async def _cut(self, fault: Fault) -> bool:
         link = self.system.links[fault.target]
         assert fault.how is not None
-        before = link.met
+        before = link.hits
         await link.cut(fault.how, times=fault.times, delay=DELAY_SECONDS)
         await asyncio.sleep(fault.seconds)
         ends_at = time.monotonic() + LINGER_SECONDS
-        while link.met == before and time.monotonic() < ends_at:
+        while link.hits == before and time.monotonic() < ends_at:
             await asyncio.sleep(0.01)
         await link.heal()
-        return link.met > before
+        return link.hits > before
 
     async def _redis_emptied(self, _fault: Fault) -> bool:
         entries = await asyncio.to_thread(redis_faults.empty, self.system.redis.port)
@@ -161,16 +159,13 @@ class Storms:
         return True
 
     async def _lock_wait(self, _fault: Fault) -> bool:
-        before = self._log_count("(1205")
-        await asyncio.to_thread(lock_faults.hold, self.system.mysql, self.load.products)
-        return self._log_count("(1205") > before
+        work = asyncio.to_thread(lock_faults.hold, self.system.mysql, self.load.products)
+        return await self._is_logged("(1205", work)
 
     async def _deadlock(self, _fault: Fault) -> bool:
-        before = self._log_count("(1213")
         first, second = self.load.products[:2]
-        for _ in range(3):
-            await asyncio.to_thread(lock_faults.deadlock, self.system.mysql, first, second)
-        return self._log_count("(1213") > before
+        work = asyncio.to_thread(lock_faults.deadlock, self.system.mysql, first, second, times=3)
+        return await self._is_logged("(1213", work)
 
     async def _row_held(self, fault: Fault) -> bool:
         """Others must not notice. What waits for the row itself is answered when it is free."""
@@ -185,22 +180,23 @@ class Storms:
 
     async def _redis_full(self, fault: Fault) -> bool:
         """Until the storm is over at the latest. An event that Redis refuses stays in the outbox."""
-        before = self._log_count("used memory > 'maxmemory'")
-        await asyncio.to_thread(redis_faults.limit_memory, self.system.redis.port, 1)
-        try:
-            await asyncio.sleep(fault.seconds)
-        finally:
-            await asyncio.to_thread(redis_faults.limit_memory, self.system.redis.port, 0)
-        return self._log_count("used memory > 'maxmemory'") > before
+
+        async def be_full() -> None:
+            await asyncio.to_thread(redis_faults.limit_memory, self.system.redis.port, 1)
+            try:
+                await asyncio.sleep(fault.seconds)
+            finally:
+                await asyncio.to_thread(redis_faults.limit_memory, self.system.redis.port, 0)
+
+        return await self._is_logged("used memory > 'maxmemory'", be_full())
 
     async def _disk_full(self, fault: Fault) -> bool:
         """Redis says so to whoever wants to write."""
         child = self.system.keeper.children["redis"]
-        before = self._log_count("MISCONF")
         child.fill_disk(redis_faults.log_of_writes(self.system.redis.directory))
-        await asyncio.sleep(fault.seconds)
+        refused = await self._is_logged("MISCONF", asyncio.sleep(fault.seconds))
         child.empty_disk()
-        return self._log_count("MISCONF") > before
+        return refused
 
     async def _row_held_by_frozen(self, fault: Fault) -> bool:
         """A process stands still in the middle of a transaction, whose COMMIT is on its way."""
@@ -223,7 +219,7 @@ class Storms:
     async def _clock_of_process(self, fault: Fault) -> bool:
         return await self._jump(self.system.keeper.children[fault.target], fault)
 
-    async def _jump(self, child: Child, fault: Fault) -> bool:
+    async def _jump(self, child: Breakable, fault: Fault) -> bool:
         """There and back again: a clock that was set forward by mistake is set back, and the other way round."""
         assert child.clock is not None
         child.clock.set(random.Random(fault.seed).choice(JUMPS))
@@ -234,53 +230,40 @@ class Storms:
 
     async def _mysql_away(self, fault: Fault) -> bool:
         child = self.system.keeper.children["mysql"]
-        met = await self._aim(child)
+        hit = await self._aim(child)
         child.held_down = True
         child.kill()
         await asyncio.sleep(fault.seconds)
         child.held_down = False
-        return met
+        return hit
 
     async def _connections_used_up(self, fault: Fault) -> bool:
-        before = self._log_count("(1040")
-        await asyncio.to_thread(lock_faults.use_up_connections, self.system.mysql, fault.seconds)
-        return self._log_count("(1040") > before
+        work = asyncio.to_thread(lock_faults.use_up_connections, self.system.mysql, fault.seconds)
+        return await self._is_logged("(1040", work)
+
+    async def _is_logged(self, what: str, work: Awaitable[object]) -> bool:
+        """Whether one of our processes logs it meanwhile."""
+        before = self._log_count(what)
+        await work
+        return self._log_count(what) > before
 
     def _log_count(self, what: str) -> int:
         return sum(child.log_text().count(what) for child in self.system.processes)
 
     async def _rolling_restart(self, fault: Fault) -> bool:
-        """One replica after another. No client may notice, and each must say goodbye with status 0."""
-        began = time.monotonic()
-        for child in self.system.children(fault.target):
-            async with self._restarts:
-                await self._restart(child)
-        errors = self.load.ledger.errors_since(began)
-        if errors:
-            self.load.ledger.violation(f"rolling restart of {fault.target}: clients saw {Counter(errors)}")
+        children = self.system.children(fault.target)
+        found = await restarts.rolling(children, self._restarts, self.load.ledger, self.system.keeper)
+        for sentence in found:
+            self.load.ledger.violation(sentence)
         return True
 
-    async def _restart(self, child: Child) -> None:
-        life, written = child.started_at, len(child.log_text())
-        child.terminate()
-        asked = time.monotonic()
-        while child.started_at == life or STARTED not in child.log_text()[written:]:
-            await asyncio.sleep(0.1)
-            if child.started_at == life and time.monotonic() - asked > DRAINED_WITHIN:
-                self.load.ledger.violation(f"{child.name} did not drain within {DRAINED_WITHIN} s")
-                child.kill()
-                asked = time.monotonic()
-        last = [death for death in self.system.keeper.deaths if death.name == child.name][-1]
-        if last.status != 0:
-            self.load.ledger.violation(f"{child.name} ended a SIGTERM with status {last.status}")
-
-    def _stimulate(self, child: Child, stimulus: str) -> None:
+    def _stimulate(self, child: Breakable, stimulus: str) -> None:
         """Make an armed child come to its point."""
         task = asyncio.create_task(self._do_stimulate(child, stimulus))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _do_stimulate(self, child: Child, stimulus: str) -> None:
+    async def _do_stimulate(self, child: Breakable, stimulus: str) -> None:
         if stimulus == "SIGTERM":
             child.asked_to_go = True
             child.signal(signal.SIGTERM)
@@ -291,7 +274,7 @@ class Storms:
         else:
             await self._freeze_others(child, LEASE_SECONDS + 2.5)
 
-    async def _freeze_others(self, child: Child, seconds: float) -> None:
+    async def _freeze_others(self, child: Breakable, seconds: float) -> None:
         """So that what comes now is for this replica to do."""
         others = [other for other in self.system.children(child.kind) if other is not child]
         await asyncio.gather(*(self._strike(Fault(0, Kind.FREEZE, other.name, seconds)) for other in others))

@@ -4,8 +4,8 @@ import ast
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
+from architecture.source import called, our_sources
 from faults.crash_points import CATALOG_CALL, CONSUMER, POINTS, RELAY
 from local.topology import ROOT
 
@@ -81,11 +81,5 @@ def _transactions() -> set[str]:
 
 
 def _calls(function: str) -> list[ast.Call]:
-    trees = [ast.parse(file.read_text()) for file in _sources()]
-    calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    return [call for call in calls if function in {getattr(call.func, "attr", None), getattr(call.func, "id", None)}]
-
-
-def _sources() -> list[Path]:
-    files = [file for folder in ("libs/chassis", "services") for file in (ROOT / folder).rglob("*.py")]
-    return [file for file in files if not {"tests", "migrations"} & set(file.parts)]
+    calls = [call for source in our_sources() for call in source.calls()]
+    return [call for call in calls if called(call).rpartition(".")[2] == function]

@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from typing import Any
 
 import pymysql
 import pytest
 
 from faults.mysql_wire import Commands
-from faults.proxy import HOST, Cut, Link
+from faults.proxy import HOST, Cut, Link, beside
 from harness.engine import MySQLServer
 from harness.schemas import Schema
 
@@ -36,19 +37,11 @@ def test_a_commit_inside_another_statement_is_none() -> None:
 
 
 class Bench:
-    """A table, and a link to its server, run by an event loop of their own beside the test's blocking client."""
+    """A table, and a link to its server."""
 
-    def __init__(self, schema: Schema, server: MySQLServer) -> None:
-        self.schema, self.server = schema, server
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
-        self._thread.start()
-        self.link = Link("test to mysql", server.port)
-        self.run(self.link.open())
+    def __init__(self, schema: Schema, server: MySQLServer, link: Link) -> None:
+        self.schema, self.server, self.link = schema, server, link
         self.server.execute("CREATE TABLE scratch.kept (n INT)")
-
-    def run(self, work: object) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result(10)  # type: ignore[arg-type]
 
     def connect(self) -> "pymysql.Connection[pymysql.cursors.Cursor]":
         name = self.schema.name
@@ -71,48 +64,48 @@ class Bench:
     def kept(self) -> int:
         return len(self.server.execute("SELECT n FROM scratch.kept"))
 
-    def close(self) -> None:
-        self.run(self.link.close())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+
+Run = Callable[[Coroutine[Any, Any, None]], None]
 
 
 @pytest.fixture
-def bench(scratch_schema: Schema, mysql_server: MySQLServer) -> Iterator[Bench]:
-    bench = Bench(scratch_schema, mysql_server)
-    yield bench
-    bench.close()
+def link(mysql_server: MySQLServer) -> Link:
+    return Link("test to mysql", mysql_server.port)
 
 
+@pytest.fixture
+def run(link: Link) -> Iterator[Run]:
+    with beside(link) as run:
+        yield run
+
+
+@pytest.fixture
+def bench(scratch_schema: Schema, mysql_server: MySQLServer, link: Link) -> Bench:
+    return Bench(scratch_schema, mysql_server, link)
+
+
+@pytest.mark.usefixtures("run")
 def test_a_whole_link_passes_everything(bench: Bench) -> None:
     bench.insert()
 
     assert bench.kept() == 1
 
 
-def test_cut_before_commit_nothing_is_kept(bench: Bench) -> None:
-    bench.run(bench.link.cut(Cut.COMMIT_LOST, times=1))
+@pytest.mark.parametrize(("cut", "kept"), [(Cut.COMMIT_LOST, 0), (Cut.COMMIT_REPLY_LOST, 1)])
+def test_cut_before_commit_nothing_is_kept_and_after_it_everything(
+    bench: Bench, link: Link, run: Run, cut: Cut, kept: int
+) -> None:
+    run(link.cut(cut, times=1))
 
     with pytest.raises(pymysql.err.OperationalError):
         bench.insert()
 
-    assert bench.link.met == 1
-    assert bench.kept() == 0
+    assert link.hits == 1
+    assert bench.kept() == kept
 
 
-def test_cut_after_commit_everything_is_kept_and_nobody_told(bench: Bench) -> None:
-    bench.run(bench.link.cut(Cut.COMMIT_REPLY_LOST, times=1))
-
-    with pytest.raises(pymysql.err.OperationalError):
-        bench.insert()
-
-    assert bench.link.met == 1
-    assert bench.kept() == 1
-
-
-def test_a_cut_that_has_met_its_number_lets_the_next_pass(bench: Bench) -> None:
-    bench.run(bench.link.cut(Cut.COMMIT_LOST, times=1))
+def test_a_cut_that_has_hit_its_number_lets_the_next_pass(bench: Bench, link: Link, run: Run) -> None:
+    run(link.cut(Cut.COMMIT_LOST, times=1))
 
     with pytest.raises(pymysql.err.OperationalError):
         bench.insert()
@@ -121,16 +114,16 @@ def test_a_cut_that_has_met_its_number_lets_the_next_pass(bench: Bench) -> None:
     assert bench.kept() == 1
 
 
-def test_a_black_hole_delivers_late_what_its_client_gave_up(bench: Bench) -> None:
+def test_a_black_hole_delivers_late_what_its_client_gave_up(bench: Bench, link: Link, run: Run) -> None:
     connection = bench.connect()
     with connection.cursor() as cursor:
         cursor.execute("INSERT INTO kept VALUES (1)")
-    bench.run(bench.link.cut(Cut.BLACK_HOLE))
+    run(link.cut(Cut.BLACK_HOLE))
 
     with pytest.raises(pymysql.err.OperationalError):
         connection.commit()
     assert bench.kept() == 0
-    bench.run(bench.link.heal())
+    run(link.heal())
 
     ends = threading.Event()
     for _ in range(100):
@@ -187,7 +180,7 @@ async def test_a_lost_reply_resets_the_connection() -> None:
         with pytest.raises(ConnectionResetError):
             await _ask(link, b"hello")
 
-        assert link.met == 1
+        assert link.hits == 1
 
 
 async def test_a_delay_only_delays() -> None:
@@ -196,4 +189,4 @@ async def test_a_delay_only_delays() -> None:
 
         assert await _ask(link, b"hello") == b"hello"
 
-        assert link.met == 2
+        assert link.hits == 2

@@ -28,7 +28,7 @@ NO_DEMANDS = Demands(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 def a_report(asked: Demands, ledger: Ledger | None = None) -> Report:
     campaign = Campaign(random.Random(0), lambda _child, _stimulus: None)
-    storms = SimpleNamespace(campaign=campaign, delivered=Counter(), met=Counter())
+    storms = SimpleNamespace(campaign=campaign, delivered=Counter(), hits=Counter())
     return Report(1, asked, ledger or Ledger(), cast(Storms, storms))
 
 
@@ -63,13 +63,13 @@ def test_a_run_that_saw_nothing_proves_nothing_and_names_all_that_is_missing() -
     assert len([sentence for sentence in report.missing() if "was never hit" in sentence]) == len(report.campaign.all)
 
 
-def test_a_fault_that_met_nothing_is_named_when_everything_is_asked_for() -> None:
+def test_a_fault_that_hit_nothing_is_named_when_everything_is_asked_for() -> None:
     report = a_report(demands(10, short=False))
     report.storms.delivered["deadlock"] = 2
-    assert "deadlock met nothing" in report.missing()
+    assert "deadlock hit nothing" in report.missing()
 
-    report.storms.met["deadlock"] = 1
-    assert "deadlock met nothing" not in report.missing()
+    report.storms.hits["deadlock"] = 1
+    assert "deadlock hit nothing" not in report.missing()
 
 
 def test_a_violation_is_worse_than_too_little() -> None:

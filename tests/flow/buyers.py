@@ -4,8 +4,7 @@ import ssl
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -19,29 +18,8 @@ ORDERS = "/api/v1/orders"
 NO_TLS = ssl.create_default_context()  # every client would make one of its own, which takes longer than its order
 
 
-def all_at_once(system: System, orders: Sequence[dict[str, Any]], key: str | None = None) -> list[httpx.Response]:
-    """Send each order from a thread of its own, at the same moment; answers in the order given."""
-    ready = threading.Barrier(len(orders))
-    headers = {"Idempotency-Key": key} if key else {}
-
-    def buy(order: dict[str, Any]) -> httpx.Response:
-        with httpx.Client(base_url=system.url, timeout=30, verify=NO_TLS) as client:
-            client.get("/gateway/livez")
-            ready.wait(30)
-            return client.post(ORDERS, json=order, headers=headers)
-
-    with ThreadPoolExecutor(len(orders)) as threads:
-        return list(threads.map(buy, orders))
-
-
 def one_of(product_id: int, quantity: int = 1) -> dict[str, Any]:
     return {"product_id": product_id, "quantity": quantity}
-
-
-def statuses(answers: Sequence[httpx.Response]) -> dict[int, int]:
-    """How many answers had each status."""
-    found = [answer.status_code for answer in answers]
-    return {status: found.count(status) for status in sorted(set(found))}
 
 
 @dataclass

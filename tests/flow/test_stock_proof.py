@@ -16,7 +16,7 @@ CHANGE = "UPDATE catalog.products SET stock = stock + {} WHERE id = {}"
 
 @pytest.fixture
 def operator(system: System) -> Iterator[httpx.Client]:
-    url = f"http://127.0.0.1:{system.processes['ordering-api-0'].port}"
+    url = f"http://{system.layout.topology.address('ordering')}"
     headers = {"Authorization": "Bearer local-service-token"}
     with httpx.Client(base_url=url, headers=headers, timeout=60) as client:
         yield client

@@ -4,8 +4,7 @@ from contextlib import ExitStack
 import pytest
 
 from gateway.echo import Reach, serving
-from harness import containers, local_servers
-from harness.servers import in_containers
+from harness import servers
 from local.gateway_server import Gateway
 from local.processes import free_port
 
@@ -21,9 +20,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reach]:
             "fulfilment": [f"127.0.0.1:{free_port()}"],
         }
         server = Gateway(tmp_path_factory.mktemp("gateway") / "echo-gateway", free_port(), upstreams)
-        engine = containers.gateway(server) if in_containers() else local_servers.LocalEngine(server)
-        life.callback(engine.remove)
-        engine.start()
+        life.enter_context(servers.started(servers.gateway(server)))
         yield Reach(server.port, services)
 
 

@@ -1,15 +1,20 @@
-"""MySQL and Redis for the tests: containers when there is a Docker engine, private local processes when not.
+"""MySQL, Redis and nginx for the tests: containers when there is a Docker engine, private local processes when not.
 
 A test can't tell which. RUNTIME=local or RUNTIME=docker decides otherwise.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from harness import containers, local_servers
-from harness.engine import Engine, MySQLServer, RedisServer
+from harness import containers
+from harness.engine import QUICK_MYSQL, Engine, MySQLServer, RedisServer
+from local.gateway_server import Gateway
+from local.mysql_server import MySQL
+from local.processes import Child, Server, free_port, running
+from local.redis_server import Redis
 from local.runtime import choose
 
 
@@ -19,11 +24,33 @@ def in_containers() -> bool:
     return choose() == "docker"
 
 
+@dataclass
+class LocalEngine:
+    server: Server
+    _life: ExitStack = field(default_factory=ExitStack)
+    _child: Child | None = None
+
+    def start(self) -> None:
+        self._child = self._life.enter_context(running(self.server))
+
+    def kill(self) -> None:
+        assert self._child is not None, "it was started"
+        self._child.kill()
+        self._child.wait()
+
+    def remove(self) -> None:
+        self._life.close()
+
+
 @contextmanager
 def mysql(directory: Path) -> Iterator[MySQLServer]:
     """With our schemas and users in it."""
-    server = containers.mysql_server() if in_containers() else local_servers.mysql_server(directory / "mysql")
-    with _started(server.engine):
+    if in_containers():
+        server = containers.mysql_server()
+    else:
+        local = MySQL(directory / "mysql", free_port(), options=QUICK_MYSQL)
+        server = MySQLServer(LocalEngine(local), local.port, local.admin)
+    with started(server.engine):
         server.grant()
         yield server
         server.close()
@@ -31,13 +58,21 @@ def mysql(directory: Path) -> Iterator[MySQLServer]:
 
 @contextmanager
 def redis(directory: Path) -> Iterator[RedisServer]:
-    server = containers.redis_server() if in_containers() else local_servers.redis_server(directory / "redis")
-    with _started(server.engine):
+    if in_containers():
+        server = containers.redis_server()
+    else:
+        local = Redis(directory / "redis", free_port())
+        server = RedisServer(LocalEngine(local), local.port)
+    with started(server.engine):
         yield server
 
 
+def gateway(server: Gateway) -> Engine:
+    return containers.gateway(server) if in_containers() else LocalEngine(server)
+
+
 @contextmanager
-def _started(engine: Engine) -> Iterator[None]:
+def started(engine: Engine) -> Iterator[None]:
     try:
         engine.start()
         yield

@@ -1,5 +1,6 @@
 """The whole system as real processes against the tests' servers, to be watched, killed and started again."""
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -8,17 +9,17 @@ from pathlib import Path
 
 import httpx
 
-from harness import containers, local_servers, servers
-from harness.engine import HOST, Engine, MySQLServer, RedisServer
-from harness.processes import Process, listening
+from harness import servers
+from harness.engine import MySQLServer, RedisServer
+from harness.layout import Addresses, Layout
 from harness.schemas import Schemas
-from harness.servers import in_containers
 from harness.size import STEP_SECONDS
-from local.gateway_server import Gateway
-from local.processes import free_port
-from local.topology import PORTS, SERVICES, WORKERS, Topology
+from local.gateway_server import get
+from local.processes import Child
+from local.topology import SERVICES
 
 READY_SECONDS = 120.0
+STOP_SECONDS = 20.0
 POLL_SECONDS = 0.05
 
 
@@ -36,13 +37,16 @@ class System:
 
     mysql: MySQLServer
     redis: RedisServer
-    gateway: Engine
-    url: str
-    processes: dict[str, Process]
+    layout: Layout
+    processes: dict[str, Child]
     client: httpx.Client = field(init=False)
 
     def __post_init__(self) -> None:
         self.client = httpx.Client(base_url=self.url, timeout=30)
+
+    @property
+    def url(self) -> str:
+        return self.layout.url
 
     def start(self) -> None:
         """Start whatever doesn't run, and wait until an order can be placed and fulfilled."""
@@ -55,23 +59,26 @@ class System:
         for process in self.processes.values():
             process.terminate()
         for process in self.processes.values():
-            process.wait()
+            process.wait(STOP_SECONDS)
 
     def kill(self) -> None:
         """Nobody gets to say goodbye."""
-        for process in self.processes.values():
+        running = [process for process in self.processes.values() if process.runs]
+        for process in running:
             process.kill()
+        for process in running:
+            process.wait()
 
     def wait_until_ready(self) -> None:
         for process in self.processes.values():
-            wait_until(process.is_ready, READY_SECONDS, f"{process.name} to be ready (its log: {process.log})")
-        wait_until(self._is_healthy, READY_SECONDS, "/health through the gateway")
+            wait_until(lambda: self._is_ready(process), READY_SECONDS, f"{process.name} (its log: {process.log})")  # noqa: B023
+        gateway = self.layout.topology.ports["GATEWAY_PORT"]
+        wait_until(lambda: get(gateway, "/health")[0] == 200, READY_SECONDS, "/health through the gateway")
 
-    def _is_healthy(self) -> bool:
-        try:
-            return self.client.get("/health").status_code == 200
-        except httpx.TransportError:
-            return False
+    def _is_ready(self, process: Child) -> bool:
+        """Of replicas that share a socket, any may answer."""
+        assert process.runs, f"{process.name} ended:\n{process.log_text()[-3000:]}"
+        return get(self.layout.ports[process.name], "/readyz")[0] == 200
 
     def logs(self, name: str = "") -> str:
         """What the processes whose names start with `name` have said."""
@@ -97,45 +104,21 @@ class System:
 
 
 @contextmanager
-def running(directory: Path, *, replicas: int) -> Iterator[System]:
-    """A system with servers of its own, ready for orders; its processing step takes STEP_SECONDS."""
+def running(directory: Path, *, replicas: int, step_seconds: float = STEP_SECONDS) -> Iterator[System]:
+    """A system with servers of its own, ready for orders."""
     with ExitStack() as life:
         mysql = life.enter_context(servers.mysql(directory))
         redis = life.enter_context(servers.redis(directory))
         for service in SERVICES:
             Schemas(mysql).empty(service)
-        ports = {name: free_port() for name in PORTS} | {"MYSQL_PORT": mysql.port, "REDIS_PORT": redis.port}
-        topology = Topology(ports, replicas)
-        processes = _processes(life, topology, directory)
-        gateway = _gateway(topology, directory / "gateway")
-        life.callback(gateway.remove)
-        gateway.start()
-        url = f"http://{HOST}:{ports['GATEWAY_PORT']}"
-        system = System(mysql, redis, gateway, url, {process.name: process for process in processes})
+        known = {"MYSQL_PORT": mysql.port, "REDIS_PORT": redis.port}
+        layout = Layout.on_free_ports(directory, replicas, Addresses.SHARED, **known)
+        processes = layout.processes(life, Child, lambda service, role: [sys.executable, "-m", service, role])
+        for process in processes:
+            process.environment = layout.topology.environment() | {"FULFILMENT_PROCESSING_SECONDS": str(step_seconds)}
+        life.enter_context(servers.started(servers.gateway(layout.gateway())))
+        system = System(mysql, redis, layout, {process.name: process for process in processes})
         life.callback(system.client.close)
+        life.callback(system.kill)
         system.start()
         yield system
-
-
-def _processes(life: ExitStack, topology: Topology, directory: Path) -> list[Process]:
-    environment = topology.environment() | {"FULFILMENT_PROCESSING_SECONDS": str(STEP_SECONDS)}
-    replicas = range(topology.replicas)
-    apis = [process for service in SERVICES for process in _apis(life, topology, service)]
-    workers = [Process(f"{service}-worker-{n}", free_port()) for service in WORKERS for n in replicas]
-    for process in (*apis, *workers):
-        process.prepare(directory, environment)
-        life.callback(process.kill)
-    return [*apis, *workers]
-
-
-def _apis(life: ExitStack, topology: Topology, service: str) -> list[Process]:
-    """All replicas of an api share one listening socket, as under supervisor."""
-    port = topology.ports[f"{service.upper()}_PORT"]
-    shared = life.enter_context(listening(port))
-    return [Process(f"{service}-api-{n}", port, shared) for n in range(topology.replicas)]
-
-
-def _gateway(topology: Topology, directory: Path) -> Engine:
-    upstreams = {service: [topology.address(service)] for service in SERVICES}
-    gateway = Gateway(directory, topology.ports["GATEWAY_PORT"], upstreams)
-    return containers.gateway(gateway) if in_containers() else local_servers.LocalEngine(gateway)

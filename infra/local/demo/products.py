@@ -1,14 +1,12 @@
 """Products: what is kept, what is refused, and that each stock explains itself."""
 
-from local.demo.shop import ORDERS, PRODUCTS, Call, Json, Shop, order
-from local.demo.verdicts import Unmet, expect
+from local.demo.shop import ORDERS, PRODUCTS, Call, Json, Shop, expect, next_page, order, require
 
 MOVEMENTS_A_PAGE = 500
 
 
 async def healthy(shop: Shop) -> str:
-    answer = await shop.get("/health")
-    expect(answer.require(200) == {"status": "healthy"}, f"the answer is {answer}")
+    _require_equal({"status": "healthy"}, require(await shop.get("/health"), 200))
     return "an order can be placed and fulfilled"
 
 
@@ -16,38 +14,38 @@ async def kept(shop: Shop) -> str:
     laptop = await shop.product("Laptop", 999.99, 5)
     path = f"{PRODUCTS}/{laptop}"
     as_created = {"id": laptop, "name": "Laptop", "price": 999.99, "stock": 5}
-    _require_equal(as_created, (await shop.get(path)).require(200))
-    _require_equal([as_created], (await shop.get(f"{PRODUCTS}?after={laptop - 1}&limit=1")).require(200))
+    _require_equal(as_created, require(await shop.get(path), 200))
+    _require_equal([as_created], require(await shop.get(f"{PRODUCTS}?after={laptop - 1}&limit=1"), 200))
 
     pro: Json = {"name": "Laptop Pro", "price": 1299.99, "stock": 3}
     replaced = await shop.call(Call("PUT", path, pro))
-    _require_equal({"id": laptop, **pro}, replaced.require(200))
-    _require_equal({"id": laptop, **pro}, (await shop.get(path)).require(200))
+    _require_equal({"id": laptop, **pro}, require(replaced, 200))
+    _require_equal({"id": laptop, **pro}, require(await shop.get(path), 200))
     return f"product {laptop} is created, listed, read and replaced"
 
 
 async def stale_if_match(shop: Shop) -> str:
     product_id = await shop.product("Laptop", 999.99, 5)
     path = f"{PRODUCTS}/{product_id}"
-    seen = (("If-Match", (await shop.get(path)).etag),)
+    seen = (("If-Match", (await shop.get(path)).headers["etag"]),)
     fresh: Json = {"name": "Laptop", "price": 899.99, "stock": 5}
-    (await shop.call(Call("PUT", path, fresh, seen))).require(200)
-    (await shop.call(Call("PUT", path, fresh | {"stock": 100}, seen))).require(412)
-    _require_equal({"id": product_id, **fresh}, (await shop.get(path)).require(200))
+    require(await shop.call(Call("PUT", path, fresh, seen)), 200)
+    require(await shop.call(Call("PUT", path, fresh | {"stock": 100}, seen)), 412)
+    _require_equal({"id": product_id, **fresh}, require(await shop.get(path), 200))
     return "412, and the product is as it was"
 
 
 async def deleted(shop: Shop) -> str:
     product_id = await shop.product("Laptop Pro", 1299.99, 3)
-    placed = (await shop.call(order((product_id, 2)))).require(201)
+    placed = require(await shop.call(order((product_id, 2))), 201)
     gone = await shop.call(Call("DELETE", f"{PRODUCTS}/{product_id}"))
-    _require_equal({"message": "Product deleted"}, gone.require(200))
+    _require_equal({"message": "Product deleted"}, require(gone, 200))
     shop.made.remove(product_id)
 
-    (await shop.get(f"{PRODUCTS}/{product_id}")).require(404)
-    refused = (await shop.call(order((product_id, 1)))).require(404)
+    require(await shop.get(f"{PRODUCTS}/{product_id}"), 404)
+    refused = require(await shop.call(order((product_id, 1))), 404)
     expect(refused["detail"] == "Product not found", f"the refusal says {refused['detail']}")
-    kept_order = (await shop.get(f"{ORDERS}/{placed['id']}")).require(200)
+    kept_order = require(await shop.get(f"{ORDERS}/{placed['id']}"), 200)
     _require_equal(placed["items"], kept_order["items"])
     return f"gone for new orders, and order {placed['id']} is still readable"
 
@@ -72,11 +70,10 @@ async def _movements(shop: Shop, product_id: int) -> list[Json]:
     page: str | None = f"{PRODUCTS}/{product_id}/stock-movements?limit={MOVEMENTS_A_PAGE}"
     while page:
         answer = await shop.ask(Call("GET", page))
-        found += answer.require(200)
-        page = answer.next_page
+        found += require(answer, 200)
+        page = next_page(answer)
     return found
 
 
 def _require_equal(expected: Json, given: Json) -> None:
-    if expected != given:
-        raise Unmet(f"{expected} was expected, the answer is {given}")
+    expect(expected == given, f"{expected} was expected, the answer is {given}")

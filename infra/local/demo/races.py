@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from local.demo.shop import Answer, Shop, order
-from local.demo.verdicts import expect
+import httpx
+
+from local.demo.shop import Shop, expect, order, require
 
 SOLD_OUT = "Insufficient stock"
 ROUNDS = 20
@@ -24,8 +25,8 @@ async def flash_sale(shop: Shop) -> str:
 async def _sell(shop: Shop, name: str, stock: int, buyers: int) -> None:
     product_id = await shop.product(name, 9.99, stock)
     answers = await shop.together([order((product_id, 1)) for _ in range(buyers)])
-    sold = [answer for answer in answers if answer.status == 201]
-    refused = [answer for answer in answers if answer.status == 400 and answer.body["detail"] == SOLD_OUT]
+    sold = [answer for answer in answers if answer.status_code == 201]
+    refused = [answer for answer in answers if answer.status_code == 400 and answer.json()["detail"] == SOLD_OUT]
     left = await shop.stock(product_id)
     expect(
         (len(sold), len(refused), left) == (stock, buyers - stock, 0),
@@ -39,11 +40,11 @@ async def opposite_orders(shop: Shop) -> str:
     pair, riap = ((first, 1), (second, 1)), ((second, 1), (first, 1))
     answers = await shop.together([order(*(riap if n % 2 else pair)) for n in range(OPPOSITE_ORDERS)])
     for answer in answers:
-        answer.require(201)
+        require(answer, 201)
     stocks = [await shop.stock(product_id) for product_id in (first, second)]
     expect(stocks == [1000 - OPPOSITE_ORDERS] * 2, f"the stocks are {stocks}")
     return f"{OPPOSITE_ORDERS} x 201, the slowest in {_slowest(answers):.2f} s, both stocks exact"
 
 
-def _slowest(answers: Sequence[Answer]) -> float:
-    return max(answer.seconds for answer in answers)
+def _slowest(answers: Sequence[httpx.Response]) -> float:
+    return max(answer.elapsed.total_seconds() for answer in answers)

@@ -1,23 +1,15 @@
-"""Behaviours, and the verdict on each."""
+"""Scenes, and the verdict on each."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-LONGEST_SECONDS = 120.0  # for one behaviour, whatever it waits for
+from local.demo.shop import Shop, Unmet
 
-
-class Unmet(Exception):
-    """What was promised is not so; the text says what is."""
-
-
-def expect(so: bool, otherwise: str) -> None:
-    if not so:
-        raise Unmet(otherwise)
+LONGEST_SECONDS = 120.0  # for one scene, whatever it waits for
 
 
 @dataclass(frozen=True)
@@ -25,7 +17,7 @@ class Scene:
     """`play` raises Unmet, or returns what was seen, in a few words."""
 
     behaviour: str
-    play: Callable[[], Awaitable[str]]
+    play: Callable[[Shop], Awaitable[str]]
 
 
 @dataclass(frozen=True)
@@ -39,16 +31,21 @@ class Verdict:
         return "[green]holds[/]" if self.holds else "[bold red]FAILS[/]"
 
 
-async def judge(scene: Scene, console: Console) -> Verdict:
-    console.rule(escape(scene.behaviour), align="left")
+async def play(scenes: Sequence[Scene], shop: Shop) -> list[Verdict]:
+    async with shop:
+        return [await judge(scene, shop) for scene in scenes]
+
+
+async def judge(scene: Scene, shop: Shop) -> Verdict:
+    shop.console.rule(escape(scene.behaviour), align="left")
     try:
         async with asyncio.timeout(LONGEST_SECONDS):
-            verdict = Verdict(scene.behaviour, holds=True, seen=await scene.play())
+            verdict = Verdict(scene.behaviour, holds=True, seen=await scene.play(shop))
     except Unmet as unmet:
         verdict = Verdict(scene.behaviour, holds=False, seen=str(unmet))
     except TimeoutError:
         verdict = Verdict(scene.behaviour, holds=False, seen=f"not done after {LONGEST_SECONDS:g} s")
-    console.print(f"  {verdict.mark}: {escape(verdict.seen)}\n", soft_wrap=True)
+    shop.console.print(f"  {verdict.mark}: {escape(verdict.seen)}\n", soft_wrap=True)
     return verdict
 
 

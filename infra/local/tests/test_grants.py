@@ -84,6 +84,16 @@ def test_no_user_gets_at_another_schema(
     assert_refused(server, f"{service}_{role}", statement.format(other))
 
 
+@pytest.mark.parametrize("role", ["run", "migrate"])
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_user_sees_no_schema_but_its_own(server: MySQLServer, service: str, role: str) -> None:
+    with connected(server, f"{service}_{role}") as cursor:
+        cursor.execute("SHOW DATABASES")
+        seen = {name for (name,) in cursor.fetchall()}
+
+    assert seen & set(SERVICES) == {service}
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_migrating_user_changes_its_own_schema(server: MySQLServer, service: str) -> None:
     with connected(server, f"{service}_migrate") as cursor:

@@ -28,7 +28,7 @@ def test_a_server_is_ready_in_the_block_and_gone_after_it(tmp_path: Path) -> Non
     with running(server) as process:
         assert server.is_ready()
 
-    assert process.returncode is not None
+    assert process.status is not None
     assert not server.is_ready()
 
 

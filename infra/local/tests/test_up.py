@@ -22,9 +22,14 @@ START_SECONDS = 180
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """A place and ports of its own; it works orders off at once."""
+    """A place and ports of its own, and two of every process; it works orders off at once. Supervisor expands %(names)s."""
     ports = {name: str(free_port()) for name in PORTS}
-    own = {"LOCAL_DIR": str(tmp_path / "place"), "RUNTIME": "local", "FULFILMENT_PROCESSING_SECONDS": "0.1"}
+    own = {
+        "LOCAL_DIR": str(tmp_path / "100%"),
+        "RUNTIME": "local",
+        "REPLICAS": "2",
+        "FULFILMENT_PROCESSING_SECONDS": "0.1",
+    }
     return {**os.environ, **own, **ports, "PYTHONPATH": str(ROOT / "infra")}
 
 
@@ -110,6 +115,11 @@ def test_up_serves_mends_stops_and_starts_again(environment: dict[str, str]) -> 
     port = int(environment["GATEWAY_PORT"])
     supervisor = Supervisor(Path(environment["LOCAL_DIR"]))
     with up(environment) as process:
+        running = processes_of(environment)
+        assert len([line for line in running if " ordering api --fd 0" in line]) == 2
+        for worker in (environment["ORDERING_WORKER_PORT"], environment["FULFILMENT_WORKER_PORT"]):
+            for replica in range(2):
+                wait_until(lambda: get(int(worker) + replica, "/readyz")[0] == 200, 30, lambda: f"{worker}, {replica}")  # noqa: B023
         killed = supervisor.pid_of("gateway")
         os.kill(killed, signal.SIGKILL)
         wait_until(lambda: supervisor.pid_of("gateway") not in {0, killed}, 10, lambda: "the gateway stays away")

@@ -13,10 +13,10 @@ from sqlalchemy import BigInteger, CheckConstraint, Column, Connection, MetaData
 from chassis.database import transactions as chassis_database
 from chassis.database.transactions import PING_AFTER_IDLE_SECONDS, Database
 from chassis.problems import Unavailable
+from faults.proxy import Cut, Link, beside
 from harness.engine import MySQLServer
 from harness.schemas import Schema
 from harness.statements import deadlocks
-from harness.wire import Cut, wire
 
 metadata = MetaData()
 accounts = Table(
@@ -123,7 +123,7 @@ def test_a_connection_killed_in_mid_transaction_costs_nothing(mysql_server: MySQ
     assert database.transact(amounts) == {1: 90, 2: 110}
 
 
-@pytest.mark.parametrize("cut", ["before the server sees it", "before its answer comes back"])
+@pytest.mark.parametrize("cut", [Cut.COMMIT_LOST, Cut.COMMIT_REPLY_LOST])
 def test_a_connection_cut_inside_commit_leaves_the_work_done_once(
     cut: Cut, mysql_server: MySQLServer, scratch_schema: Schema, database: Database
 ) -> None:
@@ -135,15 +135,16 @@ def test_a_connection_cut_inside_commit_leaves_the_work_done_once(
             add(connection, 3, 100)
             change(connection, 1, -100)
 
-    with wire(mysql_server.port) as between:
-        url = scratch_schema.url.replace(f":{mysql_server.port}", f":{between.port}")
+    link = Link("test to mysql", mysql_server.port)
+    with beside(link) as run:
+        url = scratch_schema.url.replace(f":{mysql_server.port}", f":{link.port}")
         shaky = Database(f"{url}?ssl_disabled=true")
         shaky.transact(amounts)  # SQLAlchemy commits once while it connects
-        between.arm(cut)
+        run(link.cut(cut, times=1))
         shaky.transact(open_account)
         shaky.close()
 
-    assert between.cuts == 1
+    assert link.hits == 1
     assert len(runs) > 1
     assert database.transact(amounts) == {1: 0, 2: 100, 3: 100}
 

@@ -11,9 +11,9 @@ from sqlalchemy import BigInteger, Column, Connection, MetaData, Table, func, se
 from chassis.database.transactions import Database
 from chassis.problems import Conflict, Unprocessable
 from chassis.web.idempotency import fingerprint, generated_key, idempotency_table, once
+from faults.proxy import Cut, Link, beside
 from harness.engine import MySQLServer
 from harness.schemas import Schema
-from harness.wire import wire
 
 metadata = MetaData()
 keys = idempotency_table(metadata)
@@ -99,15 +99,16 @@ async def test_a_refusal_does_not_use_the_key_up(database: Database) -> None:
 async def test_a_commit_whose_answer_is_lost_is_not_done_again(
     key: str | None, mysql_server: MySQLServer, scratch_schema: Schema, database: Database
 ) -> None:
-    with wire(mysql_server.port) as between:
-        url = scratch_schema.url.replace(f":{mysql_server.port}", f":{between.port}")
+    link = Link("test to mysql", mysql_server.port)
+    with beside(link) as run:
+        url = scratch_schema.url.replace(f":{mysql_server.port}", f":{link.port}")
         shaky = Database(f"{url}?ssl_disabled=true")
         shaky.transact(times_done)  # SQLAlchemy commits once while it connects
-        between.arm("before its answer comes back")
+        run(link.cut(Cut.COMMIT_REPLY_LOST, times=1))
         answer = await ask(shaky, key)
         shaky.close()
 
-    assert between.cuts == 1
+    assert link.hits == 1
     assert answer.id >= 1
     assert database.transact(times_done) == 1
 

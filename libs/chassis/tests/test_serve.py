@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.processes import listening
+from harness.layout import listening
 from harness.schemas import ROOT
 from local.processes import free_port, tethered
 

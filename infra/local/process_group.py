@@ -1,4 +1,4 @@
-"""Run a command together with its children as one process: when either ends, however it ends, the others do too.
+"""Run a command and its children as one process: when either ends, however it ends, the others do too.
 
 nginx's workers survive a master that was killed. They keep its port, so the next master could never start. A script of
 its own, without imports of ours, so that it starts fast and anywhere.

@@ -1,4 +1,4 @@
-"""`python -m faults.clumsy_worker`: fulfilment's worker with a step that sometimes fails and has an outside effect.
+"""`python -m faults.failing_worker`: fulfilment's worker with a step that sometimes fails and has an outside effect.
 
 The effect is a line in a file that outlives every crash: it must never be there for an order that was cancelled.
 """
@@ -18,7 +18,7 @@ from fulfilment.step import Commit, Step
 AFTER_ITS_EFFECT = "after the effect, until redriven"
 
 
-class Clumsy(Exception):
+class InjectedFailure(Exception):
     """An injected failure."""
 
 
@@ -34,18 +34,18 @@ def fails_after_its_effect(order_id: int) -> bool:
     return order_id % 31 == 5
 
 
-def clumsy(seconds: float, effects: Path) -> Step:
+def failing_step(seconds: float, effects: Path) -> Step:
     async def process(fulfilment: Fulfilment, commit: Commit) -> None:
         await asyncio.sleep(seconds)
         if fails_until_redriven(fulfilment.order_id) and fulfilment.revision == 1:
-            raise Clumsy("until redriven")
+            raise InjectedFailure("until redriven")
         if fails_once(fulfilment.order_id) and fulfilment.failures == 0:
-            raise Clumsy("once")
+            raise InjectedFailure("once")
         await commit()
         _happen(effects, fulfilment.order_id)
         await asyncio.sleep(seconds / 10)
         if fails_after_its_effect(fulfilment.order_id) and fulfilment.revision == 1:
-            raise Clumsy(AFTER_ITS_EFFECT)
+            raise InjectedFailure(AFTER_ITS_EFFECT)
 
     return process
 
@@ -57,12 +57,12 @@ def _happen(effects: Path, order_id: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m faults.clumsy_worker")
+    parser = argparse.ArgumentParser(prog="python -m faults.failing_worker")
     parser.add_argument("--port", type=int, required=True)
     given = parser.parse_args()
     logs.configure("fulfilment.worker")
     settings = Settings()
-    step = clumsy(settings.processing_seconds, Path(os.environ["EFFECTS"]))
+    step = failing_step(settings.processing_seconds, Path(os.environ["EFFECTS"]))
     serve(worker.build(settings, step), host="127.0.0.1", port=given.port, fd=None)
 
 
