@@ -13,7 +13,7 @@ from chassis.messaging import outbox as rows
 from chassis.web.idempotency import fingerprint
 from contracts.batches import unseal
 from contracts.events import read_fulfilment, read_ordering
-from contracts.reservations import Line
+from contracts.reservations import OUTCOME, Line
 from faults.ledger import Adjustment, Answer, Ledger, Placement
 from fulfilment.fulfil_orders import complete
 from fulfilment.fulfilments import Fulfilment
@@ -59,7 +59,8 @@ class SmallWorld:
     def place(self, key: str, product_id: int, quantity: int) -> Order:
         order = self.accept(key, product_id, quantity)
         [outcome] = self.catalog.transact(reserve_stock.reserve, [order.reservation()])
-        [decided] = self.ordering.transact(decide_pending, [Verdict(order, outcome)])
+        assert outcome is not None
+        [decided] = self.ordering.transact(decide_pending, [Verdict(order, OUTCOME.validate_json(outcome))])
         return decided
 
     def announce(self) -> list[Fulfilment]:

@@ -1,17 +1,31 @@
-"""Inserting many rows by one statement of constant text: they travel as one JSON parameter, which the server unfolds.
+"""Many rows travel as JSON, both ways.
 
-A statement of many VALUES has another text for each number of rows, and Python escapes each of their values on the way. What
-PyMySQL takes for no such statement, one with an expression among its values, it even sends row by row.
+Rows to insert are one JSON parameter of one statement of constant text, which the server unfolds. A statement of many VALUES
+has another text for each number of rows, and Python escapes each of their values on the way. What PyMySQL takes for no such
+statement, one with an expression among its values, it even sends row by row.
+
+Rows to read by the dozen come as one JSON array each: PyMySQL takes them apart in Python, value by value.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from typing import Any
 
 import orjson
-from sqlalchemy import JSON, Column, Connection, Table, TextClause, text
+from sqlalchemy import (
+    JSON,
+    Column,
+    ColumnElement,
+    Connection,
+    String,
+    Table,
+    TextClause,
+    cast,
+    func,
+    text,
+)
 
 
 def insert(
@@ -74,3 +88,14 @@ def _unfolded_type(column: Column[Any]) -> str:
 
 def _value(column: Column[Any]) -> str:
     return f"UNHEX(unfolded.{column.name})" if column.type.python_type is bytes else f"unfolded.{column.name}"
+
+
+def array_of(columns: Iterable[ColumnElement[Any]]) -> ColumnElement[str]:
+    """A row as one JSON array: decimals and times as text, bytes in hex. Times don't say that they are in UTC."""
+    return func.json_array(*(_in_json(column) for column in columns))
+
+
+def _in_json(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    if column.type.python_type is bytes:
+        return func.hex(column)
+    return cast(column, String) if column.type.python_type in {Decimal, datetime} else column
