@@ -76,7 +76,7 @@ def routes(database: Database, aside: Database, token: str) -> APIRouter:
 
 async def _decided(
     reserve_one: Gather[Reservation, bytes | None], asked: Sequence[Reservation]
-) -> list[bytes | BaseException | None]:
+) -> list[bytes | Exception | None]:
     """In the order asked. A lock held for a moment is waited out; what stays undecided is for the caller to ask again."""
     results = await _submitted(reserve_one, asked)
     for pause in PAUSES:
@@ -92,18 +92,25 @@ async def _decided(
 
 async def _submitted(
     reserve_one: Gather[Reservation, bytes | None], asked: Sequence[Reservation]
-) -> list[bytes | BaseException | None]:
-    return await asyncio.gather(*(reserve_one.submit(one) for one in asked), return_exceptions=True)
+) -> list[bytes | Exception | None]:
+    """One after the other: those of a batch are done together, and awaiting what is done costs less than `asyncio.gather`."""
+    results: list[bytes | Exception | None] = []
+    for waiting in [reserve_one.submit(one) for one in asked]:
+        try:
+            results.append(await waiting)
+        except Exception as error:  # noqa: BLE001 - it is its order's alone
+            results.append(error)
+    return results
 
 
-def _require_any(results: Sequence[bytes | BaseException | None]) -> None:
+def _require_any(results: Sequence[bytes | Exception | None]) -> None:
     """When none could be decided because something is away, the caller is told so: 503."""
     away = [result for result in results if isinstance(result, Unavailable)]
     if len(away) == len(results):
         raise away[0]
 
 
-def _outcome(asked: Reservation, result: bytes | BaseException | None) -> bytes:
+def _outcome(asked: Reservation, result: bytes | Exception | None) -> bytes:
     """One reservation that breaks holds up no other: its order stays in doubt and is asked for again."""
     if isinstance(result, bytes):
         return result

@@ -21,10 +21,8 @@ from sqlalchemy import (
     Connection,
     String,
     Table,
-    TextClause,
     cast,
     func,
-    text,
 )
 
 
@@ -37,13 +35,14 @@ def insert(
     keep_first: bool = False,
     **computed: str,
 ) -> None:
-    """Insert rows that all name the same columns. `computed` names further ones, whose values are SQL.
+    """Insert rows that all name the same columns. `computed` names further ones, whose values are SQL without a %.
 
     With `keep_first` a row whose unique key is taken changes nothing. Without, the database refuses the whole statement.
     """
     if rows:
         statement = _statement(table, tuple(rows[0]), tuple(computed.items()), keep_first)
-        connection.execute(statement, {"rows": folded(rows)})
+        # There is nothing to compile: `execute` would look the text up and take its parameter apart, 20 µs a statement.
+        connection.exec_driver_sql(statement, {"rows": folded(rows)})
 
 
 def folded(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -53,29 +52,27 @@ def folded(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _folded(value: object) -> str:
+    if isinstance(value, Decimal):
+        return str(value)
     if isinstance(value, bytes):
         return value.hex()
     if isinstance(value, datetime):  # MySQL and MariaDB read a time alike only without its zone
         utc = value.astimezone(UTC) if value.tzinfo else value
         return utc.replace(tzinfo=None).isoformat(sep=" ")
-    if isinstance(value, Decimal):
-        return str(value)
     raise TypeError(f"{type(value).__name__} is no value of a row")
 
 
 @cache
-def _statement(
-    table: Table, names: tuple[str, ...], computed: tuple[tuple[str, str], ...], keep_first: bool
-) -> TextClause:
+def _statement(table: Table, names: tuple[str, ...], computed: tuple[tuple[str, str], ...], keep_first: bool) -> str:
     columns = [table.c[name] for name in names]
     targets = ", ".join([*names, *(name for name, _ in computed)])
     values = ", ".join([*(_value(column) for column in columns), *(sql for _, sql in computed)])
     unfolded = ", ".join(f"{column.name} {_unfolded_type(column)} PATH '$.{column.name}'" for column in columns)
     key = next(iter(table.primary_key)).name
     kept = f" ON DUPLICATE KEY UPDATE {key} = {table.name}.{key}" if keep_first else ""
-    return text(
+    return (
         f"INSERT INTO {table.name} ({targets}) SELECT {values} "  # noqa: S608 - names and SQL of ours
-        f"FROM JSON_TABLE(:rows, '$[*]' COLUMNS ({unfolded})) AS unfolded{kept}"
+        f"FROM JSON_TABLE(%(rows)s, '$[*]' COLUMNS ({unfolded})) AS unfolded{kept}"
     )
 
 
