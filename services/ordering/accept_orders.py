@@ -14,7 +14,7 @@ from chassis.problems import Unavailable, Unprocessable
 from chassis.web.idempotency import require_same
 from contracts.reservations import Line
 from ordering.model import State, orders
-from ordering.orders import COLUMNS, Order, fetch
+from ordering.orders import AN_ORDER, Order, fetch
 
 RESUME_AFTER_SECONDS = 10  # longer than a placement's budget, so that nobody helps where nobody is missing
 HELD_SECONDS = 5.0  # a frozen process is let go of by the database after twice that
@@ -106,7 +106,7 @@ def accept(connection: Connection, wanted: Sequence[NewOrder]) -> list[Order | U
     return [_if_same(taken[new.key.encode()], new) for new in wanted]
 
 
-BY_KEYS = select(*COLUMNS).where(orders.c.request_key.in_(bindparam("keys", expanding=True)))
+BY_KEYS = select(AN_ORDER).where(orders.c.request_key.in_(bindparam("keys", expanding=True)))
 
 
 def _if_same(order: Order, new: NewOrder) -> Order | Unprocessable:

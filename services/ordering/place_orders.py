@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, text
 
 from chassis.database.rows import folded
@@ -18,7 +19,7 @@ from chassis.database.transactions import Database
 from chassis.problems import Unavailable
 from chassis.process.gather import Gather
 from contracts.events import OrderPlaced
-from contracts.reservations import REFUSALS, Outcome, Reservation, Result
+from contracts.reservations import REFUSALS, Outcome, Reservation, Result, to_json
 from ordering.accept_orders import NewOrder, PerhapsAccepted
 from ordering.catalog_client import UnexpectedAnswer
 from ordering.model import TRANSITIONS, Cause, State, outbox
@@ -173,7 +174,7 @@ def _row(order: Order) -> dict[str, Any]:
         "state": order.state,
         "items": order.items,
         "total": order.total,
-        "refusal": order.refusal and order.refusal.model_dump(mode="json"),
+        "refusal": order.refusal and orjson.Fragment(to_json(order.refusal)),
         "reserved_at": order.reserved_at,
     }
 

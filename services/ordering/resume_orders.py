@@ -9,7 +9,7 @@ from chassis.database.clock import has_come
 from chassis.database.transactions import Database
 from ordering.accept_orders import RESUME_AFTER_SECONDS
 from ordering.model import State, orders
-from ordering.orders import COLUMNS, Order, fetch
+from ordering.orders import AN_ORDER, Order, fetch
 from ordering.place_orders import Stages, settle
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ def claim_overdue(connection: Connection, state: State) -> list[Order]:
 
 
 OVERDUE = (
-    select(*COLUMNS)
+    select(AN_ORDER)
     .where(has_come(orders.c.due_at, RESUME_AFTER_SECONDS), orders.c.state == bindparam("state"))
     .order_by(orders.c.due_at)
     .limit(AT_ONCE)
