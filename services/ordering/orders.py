@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import orjson
@@ -56,7 +57,7 @@ class Standing:
     revision: int
 
 
-AN_ORDER = array_of(orders.c[name] for name in Order._fields)
+AN_ORDER = array_of(orders.c[name] for name in (*Order._fields, "unit_prices"))
 
 
 def fetch(connection: Connection, query: Select[str], **parameters: Any) -> list[Order]:
@@ -70,34 +71,32 @@ def _order(
     fingerprint: str,
     state: str,
     revision: int,
-    items: list[dict[str, Any]],
+    items: list[dict[str, int]],
     expected_total: str | None,
     total: str | None,
-    refusal: dict[str, Any] | None,
+    refusal: str | None,
     created_at: str,
     reserved_at: str | None,
     decided_at: str | None,
     cancel_forced: int,
+    unit_prices: str | None,
 ) -> Order:
+    prices = repeat(None) if unit_prices is None else map(Decimal, unit_prices.split())
     return Order(
         id_,
         bytes.fromhex(key),
         bytes.fromhex(fingerprint),
         State(state),
         revision,
-        [_item(**item) for item in items],
+        [Item(unit_price=price, **item) for item, price in zip(items, prices, strict=False)],
         None if expected_total is None else Decimal(expected_total),
         None if total is None else Decimal(total),
-        None if refusal is None else OUTCOME.validate_python(refusal),
+        None if refusal is None else OUTCOME.validate_json(refusal),
         datetime.fromisoformat(created_at),
         None if reserved_at is None else datetime.fromisoformat(reserved_at),
         None if decided_at is None else datetime.fromisoformat(decided_at),
         bool(cancel_forced),
     )
-
-
-def _item(product_id: int, quantity: int, unit_price: str | None = None) -> Item:
-    return Item(product_id, quantity, None if unit_price is None else Decimal(unit_price))
 
 
 def lock(connection: Connection, order_ids: Iterable[int]) -> dict[int, Standing]:

@@ -11,7 +11,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 from sqlalchemy import Connection, text
 
 from chassis.database.rows import folded
@@ -172,9 +171,9 @@ def _row(order: Order) -> dict[str, Any]:
     return {
         "id": order.id,
         "state": order.state,
-        "items": order.items,
+        "unit_prices": None if order.refusal else " ".join(str(item.unit_price) for item in order.items),
         "total": order.total,
-        "refusal": order.refusal and orjson.Fragment(to_json(order.refusal)),
+        "refusal": order.refusal and to_json(order.refusal).decode(),
         "reserved_at": order.reserved_at,
     }
 
@@ -182,10 +181,11 @@ def _row(order: Order) -> dict[str, Any]:
 # One statement of constant text for any number of orders, locked in the order they stand in.
 DECIDE = text(
     "UPDATE JSON_TABLE(:decided, '$[*]' COLUMNS (id BIGINT PATH '$.id', state VARCHAR(16) PATH '$.state', "
-    "items JSON PATH '$.items', total DECIMAL(16, 2) PATH '$.total', refusal JSON PATH '$.refusal', "
+    "unit_prices VARCHAR(1200) PATH '$.unit_prices', total DECIMAL(16, 2) PATH '$.total', "
+    "refusal VARCHAR(12000) PATH '$.refusal', "
     "reserved_at VARCHAR(32) PATH '$.reserved_at')) AS decided "
     "STRAIGHT_JOIN orders FORCE INDEX (PRIMARY) ON orders.id = decided.id "
-    "SET orders.state = decided.state, orders.items = decided.items, orders.total = decided.total, "
+    "SET orders.state = decided.state, orders.unit_prices = decided.unit_prices, orders.total = decided.total, "
     "orders.refusal = decided.refusal, orders.reserved_at = decided.reserved_at, orders.decided_at = NOW(6), "
     "orders.due_at = NULL WHERE orders.state = 'pending'"
 )
