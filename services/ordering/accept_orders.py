@@ -16,7 +16,6 @@ from contracts.reservations import Line
 from ordering.model import State, orders
 from ordering.orders import AN_ORDER, Order, fetch
 
-RESUME_AFTER_SECONDS = 10  # longer than a placement's budget, so that nobody helps where nobody is missing
 HELD_SECONDS = 5.0  # a frozen process is let go of by the database after twice that
 
 
@@ -99,7 +98,7 @@ def accept(connection: Connection, wanted: Sequence[NewOrder]) -> list[Order | U
     # INSERT first: two that look before they insert both find nothing. The loser waits for the winner's commit and then,
     # in READ COMMITTED, reads its row.
     with telling_locks():
-        insert(connection, orders, rows, keep_first=True, due_at=f"NOW(6) + INTERVAL {RESUME_AFTER_SECONDS} SECOND")
+        insert(connection, orders, rows, keep_first=True)
     taken = {
         order.request_key: order for order in fetch(connection, BY_KEYS, keys=[row["request_key"] for row in rows])
     }

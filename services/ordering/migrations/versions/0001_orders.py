@@ -33,7 +33,6 @@ def upgrade() -> None:
             listed BOOL GENERATED ALWAYS AS (state <> 'rejected') VIRTUAL,
             UNIQUE KEY request_key (request_key),
             KEY by_state (state),
-            KEY by_due (due_at),
             KEY by_listed (listed)
         )
         """
