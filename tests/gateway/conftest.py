@@ -1,9 +1,10 @@
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
-from gateway.echo import Reach, serving
+from gateway.echo import Reach, refusing, serving, unreachable
 from harness import servers
 from local.gateway_server import Gateway
 from local.processes import free_port
@@ -28,4 +29,29 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reach]:
 def _fresh_services(gateway: Reach) -> None:
     for service in gateway.services.values():
         service.seen.clear()
-        service.hangs_up = False
+        service.failure = None
+
+
+class Impatient(Gateway):
+    """Waits 1 s for a connection and 2 s for an answer."""
+
+    def prepare(self) -> None:
+        super().prepare()
+        with (self.directory / "place" / "server.conf").open("a") as settings:
+            settings.write("proxy_connect_timeout 1s;\nproxy_read_timeout 2s;\n")
+
+
+@pytest.fixture
+def impatient_gateway(tmp_path: Path) -> Iterator[Reach]:
+    """All have two replicas. Catalog has a third one that refuses connections, ordering one that can't be reached."""
+    with ExitStack() as life:
+        names = ("catalog", "catalog-2", "ordering", "ordering-2", "fulfilment", "fulfilment-2")
+        services = {name: life.enter_context(serving(name)) for name in names}
+        away = {"catalog": [life.enter_context(refusing())], "ordering": [life.enter_context(unreachable())]}
+        upstreams = {
+            name: [*away.get(name, []), services[name].address, services[f"{name}-2"].address]
+            for name in ("catalog", "ordering", "fulfilment")
+        }
+        server = Impatient(tmp_path / "impatient-gateway", free_port(), upstreams)
+        life.enter_context(servers.started(servers.gateway(server)))
+        yield Reach(server.port, services)

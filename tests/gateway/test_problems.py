@@ -74,8 +74,10 @@ def test_a_version_of_the_future_is_refused(gateway: Reach) -> None:
     assert_problem(gateway(PRODUCTS, version="3.0"), HTTPStatus.HTTP_VERSION_NOT_SUPPORTED)
 
 
-def test_a_service_that_is_away_is_said_to_come_back(gateway: Reach) -> None:
-    answer = gateway("/api/v1/fulfilments/1")
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
+def test_a_service_that_is_away_is_said_to_come_back(gateway: Reach, method: str) -> None:
+    answer = gateway("/api/v1/fulfilments/1", method, "Content-Length: 2", "X-Request-Id: abc", body="{}")
 
     assert_problem(answer, HTTPStatus.SERVICE_UNAVAILABLE)
     assert answer.headers["retry-after"] == "1"
+    assert answer.headers["x-request-id"] == "abc"
