@@ -48,6 +48,32 @@ class Order(NamedTuple):
         return Reservation(self.id, lines, self.expected_total)
 
 
+def pending_order(
+    id_: int,
+    key: str,
+    fingerprint: bytes,
+    lines: Iterable[Line],
+    expected_total: Decimal | None,
+    created_at: datetime,
+) -> Order:
+    """As accepting it leaves its row."""
+    return Order(
+        id=id_,
+        request_key=key.encode(),
+        fingerprint=fingerprint,
+        state=State.PENDING,
+        revision=1,
+        items=[Item(line.product_id, line.quantity) for line in lines],
+        expected_total=expected_total,
+        total=None,
+        refusal=None,
+        created_at=created_at,
+        reserved_at=None,
+        decided_at=None,
+        cancel_forced=False,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """As much of an order as its next move depends on."""
