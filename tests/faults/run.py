@@ -22,7 +22,7 @@ from harness.layout import Addresses
 GIVE_UP_SECONDS = 60.0
 LAST_STORM_NEEDS = 20.0
 LOOK_SECONDS = 1.0
-CALM_SECONDS = 1.0  # between two storms: what is asked for then must go as if there were none
+CALM_SECONDS = 2.0
 LEFT_ALONE_SECONDS = 2.0  # after that, for what was asked for to be done
 
 

@@ -17,23 +17,27 @@ STREAMS = (ORDERING, FULFILMENT)
 
 @dataclass(frozen=True)
 class Mark:
-    """How far everything had come: what is newer belongs to the load that goes on."""
+    """How far everything had come. What is newer belongs to the load that goes on, as do new redrives and cancels."""
 
     order_id: int
+    step_id: int
     outboxes: dict[str, int]
     entries: dict[str, str]
 
 
 def mark(system: WholeSystem) -> Mark:
     with reader(system.mysql.port, CHECKER) as connection:
-        order_id = rows(connection, "SELECT COALESCE(MAX(id), 0) AS id FROM ordering.orders")[0]["id"]
+        order_id, step_id = (
+            rows(connection, f"SELECT COALESCE(MAX(id), 0) AS id FROM ordering.{table}")[0]["id"]
+            for table in ("orders", "order_steps")
+        )
         outboxes = {
             service: rows(connection, f"SELECT COALESCE(MAX(id), 0) AS id FROM {service}.outbox")[0]["id"]
             for service in ("ordering", "fulfilment")
         }
     with redis.Redis(port=system.redis.port) as client:
         entries = {stream.name: _last_entry(client, stream.name) for stream in STREAMS}
-    return Mark(order_id, outboxes, entries)
+    return Mark(order_id, step_id, outboxes, entries)
 
 
 def _last_entry(client: "redis.Redis", stream: str) -> str:
@@ -48,7 +52,10 @@ def _text(entry_id: Any) -> str:
 def unsettled(system: WholeSystem, before: Mark) -> dict[str, int]:
     """How many of each kind are left; empty when settled."""
     with reader(system.mysql.port, CHECKER) as connection:
-        found = {f"orders {row['state']}": int(row["n"]) for row in rows(connection, UNSETTLED.format(before.order_id))}
+        found = {
+            f"orders {row['state']}": int(row["n"])
+            for row in rows(connection, UNSETTLED.format(before.order_id, before.step_id))
+        }
         found["fulfilments without a living worker"] = rows(connection, OWNERLESS)[0]["n"]
         for service, last in before.outboxes.items():
             unsent = f"SELECT COUNT(*) AS n FROM {service}.outbox WHERE id <= {last} AND sent = 0"
@@ -69,7 +76,8 @@ def _pending(client: "redis.Redis", stream: str, group: str, before: Mark) -> in
 
 UNSETTLED = """
     SELECT state, COUNT(*) AS n FROM ordering.orders
-    WHERE id <= {} AND state IN ('pending', 'placed', 'cancelling', 'releasing') GROUP BY state
+    WHERE id <= {} AND state IN ('pending', 'placed', 'cancelling', 'releasing') AND id NOT IN
+    (SELECT order_id FROM ordering.order_steps WHERE id > {} AND step IN ('redriven', 'cancel_requested')) GROUP BY state
 """
 OWNERLESS = """
     SELECT COUNT(*) AS n FROM fulfilment.fulfilments WHERE state IN ('processing', 'committing') AND owner NOT IN
