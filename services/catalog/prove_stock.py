@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Column, Connection, Row, TextClause, bindparam, case, func, select, text
 
 from catalog.model import ReservationState, products, reservations, stock_movements
-from contracts.reservations import Difference, HeldLines, HoldersAnswer, Line, Outcome, StockProof
+from contracts.reservations import OUTCOME, Difference, HeldLines, HoldersAnswer, Line, StockProof
 
 AT_ONCE = 50_000  # ids a statement: it stays far below the database's read time-out, however large a table gets
 
@@ -76,8 +76,7 @@ def holders(connection: Connection, after: int, limit: int) -> HoldersAnswer:
 
 
 def _lines(outcome: str) -> list[Line]:
-    decided = Outcome.model_validate_json(outcome)
-    return [Line(product_id=line.product_id, quantity=line.quantity) for line in decided.lines]
+    return [Line(line.product_id, line.quantity) for line in OUTCOME.validate_json(outcome).lines]
 
 
 HELD = select(reservations.c.order_id, reservations.c.outcome).where(

@@ -9,30 +9,50 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, Select, bindparam, func, select, text
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    String,
+    bindparam,
+    func,
+    literal_column,
+    select,
+    text,
+    union_all,
+)
 
 from catalog.model import MovementKind, ReservationState, products, reservations, stock_movements
-from chassis.database.rows import insert
-from contracts.reservations import Outcome, PricedLine, Reservation, Result, Shortage
+from chassis.database.rows import array_of, insert
+from contracts.reservations import OUTCOME, RESERVATION, Outcome, PricedLine, Reservation, Result, Shortage, to_json
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Shelf:
+class Shelf(NamedTuple):
     """A product row while it is locked."""
 
     price: Decimal
     stock: int
     version: int
     deleted: bool
-    read_at: datetime
 
 
-@dataclass(frozen=True)
+Answers = dict[int, tuple[Reservation, bytes]]
+
+
+class Seen(NamedTuple):
+    """`answers` are those recorded for order ids: what was decided, and its outcome as JSON. `shelves` are locked."""
+
+    answers: Answers
+    shelves: dict[int, Shelf]
+    now: datetime
+
+
+@dataclass
 class Movement:
     product_id: int
     kind: MovementKind
@@ -43,34 +63,34 @@ class Movement:
 
 def lock(connection: Connection, product_ids: Iterable[int]) -> dict[int, Shelf]:
     """SELECT … FOR UPDATE, always in id order, whatever the caller's: two buyers of the same two products can't deadlock."""
-    return _locked(connection, LOCK, product_ids)
-
-
-def _locked(connection: Connection, statement: Select[Any], product_ids: Iterable[int]) -> dict[int, Shelf]:
     ids = sorted(set(product_ids))
-    rows = connection.execute(statement, {"ids": ids}) if ids else ()
-    return {
-        row.id: Shelf(row.price, row.stock, row.version, row.deleted_at is not None, row.now.replace(tzinfo=UTC))
-        for row in rows
-    }
+    rows = connection.execute(LOCK, {"ids": ids}).scalars() if ids else ()
+    return dict(_shelf(*row[1:]) for row in map(orjson.loads, rows))
+
+
+def _shelf(id_: int, price: str, stock: int, version: int, deleted_at: str | None) -> tuple[int, Shelf]:
+    return id_, Shelf(Decimal(price), stock, version, deleted_at is not None)
+
+
+def _found(kind: str, *columns: ColumnElement[Any]) -> Select[str]:
+    """A row as a JSON array that begins with what it is."""
+    return select(array_of([literal_column(f"'{kind}'", String), *columns]))
 
 
 # ORDER BY alone doesn't set the order in which rows are locked, the access path does: hence the hint.
 BY_IDS = (
-    select(
-        products.c.id,
-        products.c.price,
-        products.c.stock,
-        products.c.version,
-        products.c.deleted_at,
-        func.now(6).label("now"),
-    )
+    _found("product", products.c.id, products.c.price, products.c.stock, products.c.version, products.c.deleted_at)
     .where(products.c.id.in_(bindparam("ids", expanding=True)))
     .order_by(products.c.id)
     .with_hint(products, "FORCE INDEX (PRIMARY)")
 )
 LOCK = BY_IDS.with_for_update()
 LOCK_WHAT_IS_FREE = BY_IDS.with_for_update(skip_locked=True)
+RECORDED = _found("reservation", reservations.c.order_id, reservations.c.request, reservations.c.outcome).where(
+    reservations.c.order_id.in_(bindparam("orders", expanding=True))
+)
+# All that reserving looks at, in one round trip. What is recorded is read without a lock: a repeat waits for nobody.
+LOOK = union_all(RECORDED, LOCK_WHAT_IS_FREE, _found("now", func.now(6)))
 EXISTING = select(products.c.id).where(products.c.id.in_(bindparam("ids", expanding=True)))
 
 
@@ -81,7 +101,7 @@ def move(connection: Connection, shelves: Mapping[int, Shelf], movements: Sequen
     for movement in movements:
         stock = stocks.get(movement.product_id, shelves[movement.product_id].stock) + movement.delta
         stocks[movement.product_id] = stock
-        rows.append(vars(movement) | {"stock": stock})
+        rows.append({**vars(movement), "stock": stock})
     insert(connection, stock_movements, rows)
     if rows:
         connection.execute(WRITE_STOCK, {"stocks": orjson.dumps(sorted(stocks.items())).decode()})
@@ -96,46 +116,46 @@ WRITE_STOCK = text(
 )
 
 
-def reserve(connection: Connection, wanted: Sequence[Reservation]) -> list[Outcome]:
-    """Decide each reservation once. Outcomes stand in the order asked; a repeat gets the recorded one.
+def reserve(connection: Connection, wanted: Sequence[Reservation]) -> list[bytes | None]:
+    """Decide each reservation once. Outcomes, as JSON, stand in the order asked; a repeat gets the recorded one.
 
     No product's lock is waited for: a frozen process may hold it for seconds, and this transaction serves many. What somebody
-    else holds leaves its orders UNDECIDED, to be asked for again.
+    else holds leaves its orders undecided: None stands there, and they are to be asked for again.
 
     Twins in two transactions both come to the insert; the later one fails there on the primary key, is rolled back whole
     and runs again, and then finds its twin's outcome.
     """
-    answers = _recorded(connection, wanted)
+    answers, shelves, now = _look(connection, wanted)
     new: dict[int, Reservation] = {}
     for asked in wanted:
         if asked.order_id not in answers:
             new.setdefault(asked.order_id, asked)
     if new:
         products_ = {line.product_id for asked in new.values() for line in asked.lines}
-        shelves = _locked(connection, LOCK_WHAT_IS_FREE, products_)
         held = _held_by_others(connection, products_ - shelves.keys())
         free = [asked for asked in new.values() if not any(line.product_id in held for line in asked.lines)]
-        decided = decide(free, shelves, _now(connection, shelves))
-        _record(connection, new, decided, shelves)
-        answers |= {outcome.order_id: (new[outcome.order_id], outcome) for outcome in decided}
-    return [
-        _answer(asked, *answers[asked.order_id])
-        if asked.order_id in answers
-        else Outcome(order_id=asked.order_id, result=Result.UNDECIDED)
-        for asked in wanted
-    ]
+        answers |= _record(connection, free, decide(free, shelves, now), shelves)
+    return [_answer(asked, *answers[asked.order_id]) if asked.order_id in answers else None for asked in wanted]
+
+
+def _look(connection: Connection, wanted: Sequence[Reservation]) -> Seen:
+    ids = sorted({line.product_id for asked in wanted for line in asked.lines})
+    orders = [asked.order_id for asked in wanted]
+    found: dict[str, list[list[Any]]] = {"reservation": [], "product": [], "now": []}
+    for row in connection.execute(LOOK, {"ids": ids, "orders": orders}).scalars():
+        kind, *values = orjson.loads(row)
+        found[kind].append(values)
+    [[now]] = found["now"]
+    return Seen(
+        {id_: (RESERVATION.validate_json(asked), outcome.encode()) for id_, asked, outcome in found["reservation"]},
+        dict(_shelf(*row) for row in found["product"]),
+        datetime.fromisoformat(now).replace(tzinfo=UTC),
+    )
 
 
 def _held_by_others(connection: Connection, unlocked: Collection[int]) -> set[int]:
     """Those among the products not locked that do exist."""
     return set(connection.execute(EXISTING, {"ids": sorted(unlocked)}).scalars()) if unlocked else set()
-
-
-def _now(connection: Connection, shelves: Mapping[int, Shelf]) -> datetime:
-    """By the database's clock, which was read with the rows; only without any is it asked again."""
-    for shelf in shelves.values():
-        return shelf.read_at
-    return connection.execute(select(func.now(6))).scalar_one().replace(tzinfo=UTC)
 
 
 def decide(wanted: Sequence[Reservation], shelves: Mapping[int, Shelf], now: datetime) -> list[Outcome]:
@@ -158,15 +178,12 @@ def _decide_one(asked: Reservation, shelves: Mapping[int, Shelf], left: Mapping[
     missing = [line.product_id for line in asked.lines if line.product_id not in left]
     if missing:
         return refuse(Result.PRODUCT_NOT_FOUND, missing=missing)
-    lines = [
-        PricedLine(product_id=line.product_id, quantity=line.quantity, unit_price=shelves[line.product_id].price)
-        for line in asked.lines
-    ]
+    lines = [PricedLine(line.product_id, line.quantity, shelves[line.product_id].price) for line in asked.lines]
     total = sum((line.unit_price * line.quantity for line in lines), Decimal(0))
     if asked.expected_total is not None and asked.expected_total != total:
         return refuse(Result.PRICE_CHANGED, lines=lines, total=total)
     shortages = [
-        Shortage(product_id=line.product_id, requested=line.quantity, available=left[line.product_id])
+        Shortage(line.product_id, requested=line.quantity, available=left[line.product_id])
         for line in lines
         if line.quantity > left[line.product_id]
     ]
@@ -176,16 +193,17 @@ def _decide_one(asked: Reservation, shelves: Mapping[int, Shelf], left: Mapping[
 
 
 def _record(
-    connection: Connection, wanted: Mapping[int, Reservation], outcomes: Sequence[Outcome], shelves: Mapping[int, Shelf]
-) -> None:
+    connection: Connection, decided: Sequence[Reservation], outcomes: Sequence[Outcome], shelves: Mapping[int, Shelf]
+) -> Answers:
+    told = [to_json(outcome) for outcome in outcomes]
     rows = [
         {
             "order_id": outcome.order_id,
             "state": ReservationState.HELD if outcome.result is Result.HELD else ReservationState.REFUSED,
-            "request": wanted[outcome.order_id].model_dump_json(),
-            "outcome": outcome.model_dump_json(),
+            "request": to_json(asked).decode(),
+            "outcome": json.decode(),
         }
-        for outcome in outcomes
+        for asked, outcome, json in zip(decided, outcomes, told, strict=True)
     ]
     insert(connection, reservations, rows)
     taken = [
@@ -195,27 +213,15 @@ def _record(
         for line in outcome.lines
     ]
     move(connection, shelves, taken)
+    return {asked.order_id: (asked, json) for asked, json in zip(decided, told, strict=True)}
 
 
-def _recorded(connection: Connection, wanted: Sequence[Reservation]) -> dict[int, tuple[Reservation, Outcome]]:
-    found = connection.execute(RECORDED, {"ids": [asked.order_id for asked in wanted]})
-    return {
-        row.order_id: (Reservation.model_validate_json(row.request), Outcome.model_validate_json(row.outcome))
-        for row in found
-    }
-
-
-RECORDED = select(reservations.c.order_id, reservations.c.request, reservations.c.outcome).where(
-    reservations.c.order_id.in_(bindparam("ids", expanding=True))
-)
-
-
-def _answer(asked: Reservation, decided: Reservation, outcome: Outcome) -> Outcome:
+def _answer(asked: Reservation, decided: Reservation, outcome: bytes) -> bytes:
     """Compares what was read, not its text: a newer version may write the same request with more fields."""
     if asked == decided:
         return outcome
     log.error("order %d asks for other lines than were decided; nothing was changed", asked.order_id)
-    return Outcome(order_id=asked.order_id, result=Result.MISMATCH)
+    return to_json(Outcome(asked.order_id, Result.MISMATCH))
 
 
 def release(connection: Connection, order_ids: Sequence[int]) -> list[int]:
@@ -226,7 +232,7 @@ def release(connection: Connection, order_ids: Sequence[int]) -> list[int]:
     returned = [
         Movement(line.product_id, MovementKind.RELEASE, line.quantity, row.order_id)
         for row in held
-        for line in Outcome.model_validate_json(row.outcome).lines
+        for line in OUTCOME.validate_json(row.outcome).lines
     ]
     move(connection, lock(connection, (movement.product_id for movement in returned)), returned)
     if held:

@@ -2,21 +2,23 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
+import orjson
 from sqlalchemy import Connection, bindparam, select
 
-from chassis.database.rows import insert
+from chassis.database.rows import array_of, insert
 from chassis.database.transactions import Database, Locked, telling_locks
 from chassis.problems import Unavailable, Unprocessable
 from chassis.web.idempotency import require_same
 from contracts.reservations import Line
 from ordering.model import State, orders
-from ordering.orders import COLUMNS, Order, fetch
+from ordering.orders import BY_IDS, Order, fetch, pending_order
 
-RESUME_AFTER_SECONDS = 10  # longer than a placement's budget, so that nobody helps where nobody is missing
 HELD_SECONDS = 5.0  # a frozen process is let go of by the database after twice that
 
 
@@ -99,19 +101,41 @@ def accept(connection: Connection, wanted: Sequence[NewOrder]) -> list[Order | U
     # INSERT first: two that look before they insert both find nothing. The loser waits for the winner's commit and then,
     # in READ COMMITTED, reads its row.
     with telling_locks():
-        insert(connection, orders, rows, keep_first=True, due_at=f"NOW(6) + INTERVAL {RESUME_AFTER_SECONDS} SECOND")
-    taken = {
-        order.request_key: order for order in fetch(connection, BY_KEYS, keys=[row["request_key"] for row in rows])
+        insert(connection, orders, rows, keep_first=True)
+    found = _found(connection, [new.key.encode() for new in wanted])
+    decided = [order_id for order_id, _, state, _ in found.values() if state is not State.PENDING]
+    orders_ = {order.id: order for order in fetch(connection, BY_IDS, ids=decided)} if decided else {}
+    return [_joined(new, found[new.key.encode()], orders_) for new in wanted]
+
+
+class Found(NamedTuple):
+    """As much of a row as tells whether it is what was inserted."""
+
+    id: int
+    fingerprint: bytes
+    state: State
+    created_at: datetime
+
+
+def _found(connection: Connection, keys: Sequence[bytes]) -> dict[bytes, Found]:
+    rows = map(orjson.loads, connection.execute(BY_KEYS, {"keys": keys}).scalars())
+    return {
+        bytes.fromhex(key): Found(id_, bytes.fromhex(fingerprint), State(state), datetime.fromisoformat(created_at))
+        for key, id_, fingerprint, state, created_at in rows
     }
-    return [_if_same(taken[new.key.encode()], new) for new in wanted]
 
 
-BY_KEYS = select(*COLUMNS).where(orders.c.request_key.in_(bindparam("keys", expanding=True)))
+BY_KEYS = select(
+    array_of((orders.c.request_key, orders.c.id, orders.c.fingerprint, orders.c.state, orders.c.created_at))
+).where(orders.c.request_key.in_(bindparam("keys", expanding=True)))
 
 
-def _if_same(order: Order, new: NewOrder) -> Order | Unprocessable:
+def _joined(new: NewOrder, found: Found, decided: Mapping[int, Order]) -> Order | Unprocessable:
+    """The order under the key of `new`. While it is pending it is what was asked for, so it need not be read."""
     try:
-        require_same(order.fingerprint, new.fingerprint)
+        require_same(found.fingerprint, new.fingerprint)
     except Unprocessable as error:
         return error
-    return order
+    return decided.get(found.id) or pending_order(
+        found.id, new.key, new.fingerprint, new.lines, new.expected_total, found.created_at
+    )

@@ -9,12 +9,13 @@ from functools import cached_property
 from typing import TypeVar
 
 import aiohttp
-from pydantic import BaseModel, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from chassis.problems import Unavailable
 from chassis.process.crash_points import crash_point
 from contracts.reservations import (
     MAX_RESERVATIONS,
+    RESERVE_ANSWER,
     HeldAnswer,
     HeldLines,
     HoldersAnswer,
@@ -22,12 +23,17 @@ from contracts.reservations import (
     Outcome,
     ReleaseAnswer,
     Reservation,
-    ReserveAnswer,
     ReserveRequest,
     StockProof,
+    to_json,
 )
 
-Answer = TypeVar("Answer", bound=BaseModel)
+Answer = TypeVar("Answer")
+
+RELEASE_ANSWER = TypeAdapter(ReleaseAnswer)
+STOCK_PROOF = TypeAdapter(StockProof)
+HOLDERS_ANSWER = TypeAdapter(HoldersAnswer)
+HELD_ANSWER = TypeAdapter(HeldAnswer)
 
 PROOF = "/private/stock-proof"
 PROOF_TIMEOUT = aiohttp.ClientTimeout(600, sock_connect=1.0)  # it reads every movement there ever was
@@ -59,26 +65,26 @@ class CatalogClient:
 
     async def reserve(self, wanted: Sequence[Reservation]) -> list[Outcome]:
         """Outcomes in the order asked."""
-        answer = await self._post("/private/reservations", ReserveRequest(reservations=list(wanted)), ReserveAnswer)
+        answer = await self._post("/private/reservations", to_json(ReserveRequest(list(wanted))), RESERVE_ANSWER)
         if [outcome.order_id for outcome in answer.outcomes] != [asked.order_id for asked in wanted]:
             raise UnexpectedAnswer("catalog answered for other orders than were asked")
         return answer.outcomes
 
     async def release(self, order_ids: Sequence[int]) -> list[int]:
         """The ids that hold no stock any more."""
-        answer = await self._post("/private/releases", OrderIds(order_ids=list(order_ids)), ReleaseAnswer)
+        answer = await self._post("/private/releases", _ids(order_ids), RELEASE_ANSWER)
         return answer.released
 
     async def stock_proof(self) -> StockProof:
-        return _read(PROOF, await self._exchange("GET", PROOF, None, within=PROOF_TIMEOUT), StockProof)
+        return _read(PROOF, await self._exchange("GET", PROOF, None, within=PROOF_TIMEOUT), STOCK_PROOF)
 
     async def holders(self, after: int) -> HoldersAnswer:
         """Who holds stock among the next reservations by order id."""
-        return await self._get(f"/private/reservations?after={after}&limit={MAX_RESERVATIONS}", HoldersAnswer)
+        return await self._get(f"/private/reservations?after={after}&limit={MAX_RESERVATIONS}", HOLDERS_ANSWER)
 
     async def held(self, order_ids: Sequence[int]) -> list[HeldLines]:
         """What is held for each of these orders, in the order asked."""
-        answer = await self._post("/private/reservations/held", OrderIds(order_ids=list(order_ids)), HeldAnswer)
+        answer = await self._post("/private/reservations/held", _ids(order_ids), HELD_ANSWER)
         return answer.reservations
 
     async def check(self) -> None:
@@ -87,14 +93,14 @@ class CatalogClient:
     async def close(self) -> None:
         await self._http.close()
 
-    async def _post(self, path: str, request: BaseModel, answer: type[Answer]) -> Answer:
-        return _read(path, await self._exchange("POST", path, request.model_dump_json()), answer)
+    async def _post(self, path: str, request: bytes, answer: TypeAdapter[Answer]) -> Answer:
+        return _read(path, await self._exchange("POST", path, request), answer)
 
-    async def _get(self, path: str, answer: type[Answer]) -> Answer:
+    async def _get(self, path: str, answer: TypeAdapter[Answer]) -> Answer:
         return _read(path, await self._exchange("GET", path, None), answer)
 
     async def _exchange(
-        self, method: str, path: str, content: str | None, *, within: aiohttp.ClientTimeout | None = None
+        self, method: str, path: str, content: bytes | None, *, within: aiohttp.ClientTimeout | None = None
     ) -> bytes:
         crash_point("catalog_call.before")
         try:
@@ -112,8 +118,12 @@ class CatalogClient:
         return answer
 
 
-def _read(path: str, content: bytes, answer: type[Answer]) -> Answer:
+def _ids(order_ids: Sequence[int]) -> bytes:
+    return OrderIds(order_ids=list(order_ids)).model_dump_json().encode()
+
+
+def _read(path: str, content: bytes, answer: TypeAdapter[Answer]) -> Answer:
     try:
-        return answer.model_validate_json(content)
+        return answer.validate_json(content)
     except ValidationError as error:
         raise UnexpectedAnswer(f"catalog's answer to {path} can't be read") from error

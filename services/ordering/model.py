@@ -68,7 +68,8 @@ TRANSITIONS = {
 # These start something new: events about what was before are stale from then on.
 RAISES_REVISION = frozenset({Cause.CANCEL, Cause.REDRIVE})
 
-# Fulfilment owes these an answer. Those pending and releasing are ours to move on: `due_at` says when to look after them.
+# Fulfilment owes these an answer. Those pending and releasing are ours to move on. They are few at any
+# time, so their index by state serves who looks after them.
 WAITING = (State.PLACED, State.CANCELLING)
 
 
@@ -97,11 +98,13 @@ orders = Table(
     Column("items", JSON, nullable=False),
     Column("expected_total", Numeric(16, 2)),
     Column("total", Numeric(16, 2)),
-    Column("refusal", JSON(none_as_null=True)),
+    # No JSON: an update of many rows keeps what has no bound in a temporary file on MariaDB, and takes twice as long.
+    Column("unit_prices", String(1200, collation="ascii_bin")),
+    Column("refusal", String(12_000, collation="ascii_bin")),
     Column("created_at", DATETIME(fsp=6), nullable=False, server_default=NOW),
     Column("reserved_at", DATETIME(fsp=6)),
     Column("decided_at", DATETIME(fsp=6)),
-    Column("due_at", DATETIME(fsp=6)),
+    Column("due_at", DATETIME(fsp=6)),  # to be looked after; without, a while after it was accepted
     Column("announced_at", DATETIME(fsp=6)),
     Column("taken_at", DATETIME(fsp=6)),
     Column("fulfilled_at", DATETIME(fsp=6)),
@@ -110,7 +113,6 @@ orders = Table(
     Column("cancel_forced", Boolean, nullable=False, server_default="0"),
     Column("listed", Boolean, Computed("state <> 'rejected'", persisted=False)),
     Index("by_state", "state"),
-    Index("by_due", "due_at"),
     Index("by_listed", "listed"),
 )
 

@@ -4,19 +4,22 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from itertools import repeat
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, Select, bindparam, func, select
+import orjson
+from sqlalchemy import Connection, Select, bindparam, func, select
 
+from chassis.database.rows import array_of
 from chassis.problems import NotFound
 from chassis.web.paging import page_of
-from contracts.reservations import Line, Outcome, Reservation
+from contracts.reservations import OUTCOME, Line, Outcome, Reservation
 from ordering.model import TRANSITIONS, Cause, State, Step, order_steps, orders
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class Item:
-    """`unit_price` is None until catalog has decided."""
+    """`unit_price` is None until catalog has decided. Plain, like what the services tell each other, and as quickly made."""
 
     product_id: int
     quantity: int
@@ -41,8 +44,34 @@ class Order(NamedTuple):
     cancel_forced: bool
 
     def reservation(self) -> Reservation:
-        lines = [Line(product_id=item.product_id, quantity=item.quantity) for item in self.items]
-        return Reservation(order_id=self.id, lines=lines, expected_total=self.expected_total)
+        lines = [Line(item.product_id, item.quantity) for item in self.items]
+        return Reservation(self.id, lines, self.expected_total)
+
+
+def pending_order(
+    id_: int,
+    key: str,
+    fingerprint: bytes,
+    lines: Iterable[Line],
+    expected_total: Decimal | None,
+    created_at: datetime,
+) -> Order:
+    """As accepting it leaves its row."""
+    return Order(
+        id=id_,
+        request_key=key.encode(),
+        fingerprint=fingerprint,
+        state=State.PENDING,
+        revision=1,
+        items=[Item(line.product_id, line.quantity) for line in lines],
+        expected_total=expected_total,
+        total=None,
+        refusal=None,
+        created_at=created_at,
+        reserved_at=None,
+        decided_at=None,
+        cancel_forced=False,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +83,46 @@ class Standing:
     revision: int
 
 
-COLUMNS = [orders.c[name] for name in Order._fields]
+AN_ORDER = array_of(orders.c[name] for name in (*Order._fields, "unit_prices"))
 
 
-def order_of(row: Row[Any]) -> Order:
-    order_id, key, fingerprint, state, revision, items, expected_total, total, refusal, *rest = tuple[Any, ...](row)
-    items = [_item(**item) for item in items]
-    refusal = refusal and Outcome.model_validate(refusal)
-    return Order(order_id, key, fingerprint, State(state), revision, items, expected_total, total, refusal, *rest)
+def fetch(connection: Connection, query: Select[str], **parameters: Any) -> list[Order]:
+    """The orders that a query of AN_ORDER finds."""
+    return [_order(*orjson.loads(row)) for row in connection.execute(query, parameters).scalars()]
 
 
-def _item(product_id: int, quantity: int, unit_price: str | None = None) -> Item:
-    return Item(product_id, quantity, None if unit_price is None else Decimal(unit_price))
-
-
-def fetch(connection: Connection, query: Select[Any], **parameters: Any) -> list[Order]:
-    return [order_of(row) for row in connection.execute(query, parameters)]
+def _order(
+    id_: int,
+    key: str,
+    fingerprint: str,
+    state: str,
+    revision: int,
+    items: list[dict[str, int]],
+    expected_total: str | None,
+    total: str | None,
+    refusal: str | None,
+    created_at: str,
+    reserved_at: str | None,
+    decided_at: str | None,
+    cancel_forced: int,
+    unit_prices: str | None,
+) -> Order:
+    prices = repeat(None) if unit_prices is None else map(Decimal, unit_prices.split())
+    return Order(
+        id_,
+        bytes.fromhex(key),
+        bytes.fromhex(fingerprint),
+        State(state),
+        revision,
+        [Item(unit_price=price, **item) for item, price in zip(items, prices, strict=False)],
+        None if expected_total is None else Decimal(expected_total),
+        None if total is None else Decimal(total),
+        None if refusal is None else OUTCOME.validate_json(refusal),
+        datetime.fromisoformat(created_at),
+        None if reserved_at is None else datetime.fromisoformat(reserved_at),
+        None if decided_at is None else datetime.fromisoformat(decided_at),
+        bool(cancel_forced),
+    )
 
 
 def lock(connection: Connection, order_ids: Iterable[int]) -> dict[int, Standing]:
@@ -101,7 +154,7 @@ def begin_revision(
     return moved
 
 
-BY_IDS = select(*COLUMNS).where(orders.c.id.in_(bindparam("ids", expanding=True)))
+BY_IDS = select(AN_ORDER).where(orders.c.id.in_(bindparam("ids", expanding=True)))
 LOCK = BY_IDS.order_by(orders.c.id).with_hint(orders, "FORCE INDEX (PRIMARY)").with_for_update()
 STANDINGS = LOCK.with_only_columns(orders.c.id, orders.c.state, orders.c.revision)
 
@@ -117,5 +170,5 @@ def list_(
 ) -> list[Order]:
     """Those refused at placing only when asked for."""
     key, value = (orders.c.state, state) if state else (orders.c.listed, True)
-    page = page_of(select(*COLUMNS), key, value, orders.c.id, after=after, newest_first=newest_first)
+    page = page_of(select(AN_ORDER), key, value, orders.c.id, after=after, newest_first=newest_first)
     return fetch(connection, page.limit(limit))

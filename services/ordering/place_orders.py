@@ -18,7 +18,7 @@ from chassis.database.transactions import Database
 from chassis.problems import Unavailable
 from chassis.process.gather import Gather
 from contracts.events import OrderPlaced
-from contracts.reservations import REFUSALS, Outcome, Reservation, Result
+from contracts.reservations import REFUSALS, Outcome, Reservation, Result, to_json
 from ordering.accept_orders import NewOrder, PerhapsAccepted
 from ordering.catalog_client import UnexpectedAnswer
 from ordering.model import TRANSITIONS, Cause, State, outbox
@@ -171,9 +171,9 @@ def _row(order: Order) -> dict[str, Any]:
     return {
         "id": order.id,
         "state": order.state,
-        "items": order.items,
+        "unit_prices": None if order.refusal else " ".join(str(item.unit_price) for item in order.items),
         "total": order.total,
-        "refusal": order.refusal and order.refusal.model_dump(mode="json"),
+        "refusal": order.refusal and to_json(order.refusal).decode(),
         "reserved_at": order.reserved_at,
     }
 
@@ -181,10 +181,11 @@ def _row(order: Order) -> dict[str, Any]:
 # One statement of constant text for any number of orders, locked in the order they stand in.
 DECIDE = text(
     "UPDATE JSON_TABLE(:decided, '$[*]' COLUMNS (id BIGINT PATH '$.id', state VARCHAR(16) PATH '$.state', "
-    "items JSON PATH '$.items', total DECIMAL(16, 2) PATH '$.total', refusal JSON PATH '$.refusal', "
+    "unit_prices VARCHAR(1200) PATH '$.unit_prices', total DECIMAL(16, 2) PATH '$.total', "
+    "refusal VARCHAR(12000) PATH '$.refusal', "
     "reserved_at VARCHAR(32) PATH '$.reserved_at')) AS decided "
     "STRAIGHT_JOIN orders FORCE INDEX (PRIMARY) ON orders.id = decided.id "
-    "SET orders.state = decided.state, orders.items = decided.items, orders.total = decided.total, "
+    "SET orders.state = decided.state, orders.unit_prices = decided.unit_prices, orders.total = decided.total, "
     "orders.refusal = decided.refusal, orders.reserved_at = decided.reserved_at, orders.decided_at = NOW(6), "
     "orders.due_at = NULL WHERE orders.state = 'pending'"
 )

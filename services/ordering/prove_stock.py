@@ -13,7 +13,7 @@ from chassis.database.transactions import Database
 from contracts.reservations import MAX_RESERVATIONS, Difference, HeldLines, StockProof
 from ordering.catalog_client import CatalogClient
 from ordering.model import State, orders
-from ordering.orders import COLUMNS, Order, fetch, read
+from ordering.orders import AN_ORDER, Order, fetch, read
 
 HOLDING = frozenset({State.PLACED, State.FAILED, State.CANCELLING, State.RELEASING, State.FULFILLED})
 EITHER_WAY = frozenset({State.PENDING, State.RELEASING})  # on their way to hold, or not to hold any more
@@ -92,4 +92,4 @@ def _next(connection: Connection, after: int) -> list[Order]:
     return fetch(connection, NEXT, after=after)
 
 
-NEXT = select(*COLUMNS).where(orders.c.id > bindparam("after")).order_by(orders.c.id).limit(MAX_RESERVATIONS)
+NEXT = select(AN_ORDER).where(orders.c.id > bindparam("after")).order_by(orders.c.id).limit(MAX_RESERVATIONS)

@@ -3,19 +3,19 @@
 import asyncio
 import logging
 
-from sqlalchemy import Connection, bindparam, select, text
+from sqlalchemy import Connection, bindparam, func, select, text
 
 from chassis.database.clock import has_come
 from chassis.database.transactions import Database
-from ordering.accept_orders import RESUME_AFTER_SECONDS
 from ordering.model import State, orders
-from ordering.orders import COLUMNS, Order, fetch
+from ordering.orders import AN_ORDER, Order, fetch
 from ordering.place_orders import Stages, settle
 
 log = logging.getLogger(__name__)
 
 AT_ONCE = 200
 TRY_FOR_SECONDS = 5.0
+RESUME_AFTER_SECONDS = 10  # longer than a placement's budget, so that nobody helps where nobody is missing
 LOOK_AGAIN_SECONDS = 6
 
 
@@ -45,10 +45,11 @@ def claim_overdue(connection: Connection, state: State) -> list[Order]:
     return found
 
 
+DUE_AT = func.coalesce(orders.c.due_at, orders.c.created_at + text(f"INTERVAL {RESUME_AFTER_SECONDS} SECOND"))
 OVERDUE = (
-    select(*COLUMNS)
-    .where(has_come(orders.c.due_at, RESUME_AFTER_SECONDS), orders.c.state == bindparam("state"))
-    .order_by(orders.c.due_at)
+    select(AN_ORDER)
+    .where(orders.c.state == bindparam("state"), has_come(DUE_AT, RESUME_AFTER_SECONDS))
+    .with_hint(orders, "FORCE INDEX (by_state)")
     .limit(AT_ONCE)
     .with_for_update(skip_locked=True)
 )

@@ -74,5 +74,5 @@ def refusal(order_id: int, outcome: Outcome) -> Problem:
     if outcome.result is Result.PRICE_CHANGED:
         assert outcome.total is not None
         return Conflict("The price has changed", order_id=order_id, total=float(outcome.total))
-    shortages: list[dict[str, Any]] = [shortage.model_dump() for shortage in outcome.shortages]
+    shortages: list[dict[str, Any]] = [vars(shortage) for shortage in outcome.shortages]
     return InsufficientStock("Insufficient stock", order_id=order_id, shortages=shortages)

@@ -1,7 +1,7 @@
 """Ordering's client against catalog's real app, and against the stand-in that ordering's own tests use for it."""
 
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import count
 
@@ -153,7 +153,7 @@ async def test_an_order_that_comes_back_with_other_lines_is_an_alarm_and_never_s
     wanted = wish((1, 1))
     await client.reserve([wanted])
 
-    [outcome] = await client.reserve([wanted.model_copy(update={"lines": [Line(product_id=2, quantity=5)]})])
+    [outcome] = await client.reserve([replace(wanted, lines=[Line(product_id=2, quantity=5)])])
 
     assert outcome.result is Result.MISMATCH
     assert await client.held([wanted.order_id]) == [HeldLines(order_id=wanted.order_id, lines=wanted.lines)]

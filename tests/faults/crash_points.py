@@ -1,6 +1,7 @@
 """Every named crash point, hit in turn: a replica is started to die there, and its exit status says whether it did."""
 
 import asyncio
+import math
 import random
 import signal
 import time
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 from faults.children import Breakable
 from faults.keeper import Death
 
-STARTING_SECONDS = 4.0
+SETTLING_IN_SECONDS = 2.0
 HITS_EACH = 3
 LONGEST_SECONDS = 30.0
 
@@ -79,6 +80,7 @@ class Campaign:
     _replicas: Sequence[str] = ()
     _now: dict[str, Point] = field(default_factory=dict)
     _stimulated: set[str] = field(default_factory=set)
+    _listens_since: dict[int, float] = field(default_factory=dict)
 
     @property
     def all(self) -> list[str]:
@@ -132,9 +134,14 @@ class Campaign:
         point = self._now.get(child.name)
         if point is None or not child.runs:
             return
-        age = time.monotonic() - child.started_at
-        if age > STARTING_SECONDS + point.within:
+        if self._seconds_at_work(child) > point.within:
             child.kill()
-        elif point.stimulus and age > STARTING_SECONDS and child.name not in self._stimulated:
+        elif point.stimulus and self._seconds_at_work(child) > 0 and child.name not in self._stimulated:
             self._stimulated.add(child.name)
             self.stimulate(child, point.stimulus)
+
+    def _seconds_at_work(self, child: Breakable) -> float:
+        """Below 0 while it starts, which takes a busy machine long; before that a SIGTERM would simply end it."""
+        if child.pid not in self._listens_since and f"[{child.pid}] listening on" in child.log_text():
+            self._listens_since[child.pid] = time.monotonic() + SETTLING_IN_SECONDS
+        return time.monotonic() - self._listens_since.get(child.pid, math.inf)

@@ -12,7 +12,7 @@ from chassis.database.transactions import Database
 from chassis.web.idempotency import fingerprint
 from contracts.batches import unseal
 from contracts.events import fulfilment_events, ordering_events
-from contracts.reservations import Line
+from contracts.reservations import OUTCOME, Line
 from faults.ledger import Adjustment, Answer, Ledger, Placement
 from fulfilment.fulfil_orders import complete
 from fulfilment.fulfilments import Fulfilment
@@ -58,7 +58,8 @@ class SmallWorld:
     def place(self, key: str, product_id: int, quantity: int) -> Order:
         order = self.accept(key, product_id, quantity)
         [outcome] = self.catalog.transact(reserve_stock.reserve, [order.reservation()])
-        [decided] = self.ordering.transact(decide_pending, [Verdict(order, outcome)])
+        assert outcome is not None
+        [decided] = self.ordering.transact(decide_pending, [Verdict(order, OUTCOME.validate_json(outcome))])
         return decided
 
     def announce(self) -> list[Fulfilment]:

@@ -74,8 +74,8 @@ def test_after_an_outage_of_fulfilment_all_are_fulfilled_and_few_were_announced_
 PLANTED = "planted"
 JUST_PLACED = 10  # batches that were not yet on the stream when it was looked at
 PLANT = f"""
-    INSERT INTO ordering.orders (request_key, fingerprint, state, items, total, reserved_at, decided_at)
-    SELECT CONCAT('{PLANTED} ', seeds.n + {{first}}), fingerprint, 'placed', items, total, reserved_at, decided_at
+    INSERT INTO ordering.orders (request_key, fingerprint, state, items, unit_prices, total, reserved_at, decided_at)
+    SELECT CONCAT('{PLANTED} ', seeds.n + {{first}}), fingerprint, 'placed', items, unit_prices, total, reserved_at, decided_at
     FROM ordering.orders
     JOIN JSON_TABLE(CONCAT('[0', REPEAT(',0', {{count}} - 1), ']'), '$[*]' COLUMNS (n FOR ORDINALITY)) AS seeds
     WHERE orders.id = {{template}}
@@ -84,7 +84,8 @@ PLANT_BATCHES = f"""
     SET SESSION group_concat_max_len = 10000000;
     INSERT INTO ordering.outbox (payload, sent, due_at)
     SELECT CONCAT('{{"version":1,"events":[', GROUP_CONCAT(CONCAT('{{"version":1,"type":"OrderPlaced","revision":1,"order_id":',
-           id, ',"total":"', total, '","items":', items, '}}')), ']}}'), 3, NOW(6) + INTERVAL 200 SECOND
+           id, ',"total":"', total, '","items":', JSON_SET(items, '$[0].unit_price', unit_prices), '}}')), ']}}'),
+           3, NOW(6) + INTERVAL 200 SECOND
     FROM ordering.orders WHERE request_key LIKE '{PLANTED} %' GROUP BY id DIV 30
 """
 UNSENT = "SELECT COUNT(*) FROM ordering.outbox WHERE sent <> 1"

@@ -8,6 +8,7 @@ from itertools import count
 import pytest
 
 from catalog import reserve_stock
+from contracts.reservations import OUTCOME
 from faults.small_world import SmallWorld
 from harness.engine import MySQLServer
 from harness.schemas import Schema
@@ -51,7 +52,10 @@ def world(catalog_schema: Schema, ordering_schema: Schema, fulfilment_schema: Sc
 def place_and_fulfil(world: SmallWorld, product_id: int, number: int) -> None:
     orders = [world.accept(f"key {next(_keys)}", product_id, 1) for _ in range(number)]
     outcomes = world.catalog.transact(reserve_stock.reserve, [order.reservation() for order in orders])
-    world.ordering.transact(decide_pending, list(map(Verdict, orders, outcomes)))
+    verdicts = [
+        Verdict(order, OUTCOME.validate_json(told or b"")) for order, told in zip(orders, outcomes, strict=True)
+    ]
+    world.ordering.transact(decide_pending, verdicts)
     world.fulfil()
 
 

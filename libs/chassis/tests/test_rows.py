@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
+import orjson
 import pytest
 from sqlalchemy import (
     BINARY,
@@ -22,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.mysql import DATETIME, VARBINARY
 
-from chassis.database.rows import insert
+from chassis.database.rows import array_of, insert
 from chassis.database.transactions import Database
 from harness.statements import statements
 
@@ -91,6 +92,30 @@ def test_what_does_not_fit_is_refused_with_all_its_batch_and_never_cut(
     with pytest.raises(exc.DBAPIError):
         database.transact(insert, things, [fitting, row])
     assert stored(database, "id") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "read"),
+    [
+        ("number", 2**63 - 1, 2**63 - 1),
+        ("price", Decimal("99999999999999.90"), "99999999999999.90"),
+        ("word", "'\"\\\n😀", "'\"\\\n😀"),
+        ("raw", b"\0Key'\xff", "004b657927ff"),
+        ("at", datetime(2026, 11, 22, 15, 1, 2, 100), "2026-11-22 15:01:02.000100"),  # noqa: DTZ001 - as it is stored
+        ("tree", {"a": ["'", '"', "\\", "😀", 1, None]}, {"a": ["'", '"', "\\", "😀", 1, None]}),
+        ("tree", "text", "text"),
+    ],
+)
+def test_a_row_is_read_as_one_array(database: Database, name: str, value: object, read: object) -> None:
+    database.transact(insert, things, [{name: value}, {name: None}])
+    query = select(array_of([things.c.id, things.c[name]])).order_by(things.c.id)
+    arrays = [
+        orjson.loads(row) for row in database.transact(lambda connection: list(connection.execute(query).scalars()))
+    ]
+    assert [(id_, found.lower() if name == "raw" and found else found) for id_, found in arrays] == [
+        (1, read),
+        (2, None),
+    ]
 
 
 def test_a_value_of_a_type_unknown_here_is_refused(database: Database) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from catalog import manage_products, reserve_stock
 from chassis.database.transactions import Database
-from contracts.reservations import Line, Outcome, Reservation, Result
+from contracts.reservations import OUTCOME, Line, Outcome, Reservation
 
 T = TypeVar("T")
 
@@ -33,8 +33,8 @@ def reserve(database: Database, *wanted: Reservation) -> list[Outcome]:
     """As ordering does: what somebody else had locked is asked for again."""
     for _ in range(1000):
         outcomes = database.transact(reserve_stock.reserve, wanted)
-        if all(outcome.result is not Result.UNDECIDED for outcome in outcomes):
-            return outcomes
+        if None not in outcomes:
+            return [OUTCOME.validate_json(outcome) for outcome in outcomes if outcome is not None]
         time.sleep(0.005)
     raise AssertionError("somebody keeps the lock")
 

@@ -6,7 +6,7 @@ from functools import partial
 from threading import Barrier
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import CompoundSelect, Connection, Select, text
 
 from catalog import manage_products, reserve_stock
 from catalog.tests.factories import (
@@ -165,18 +165,22 @@ def test_a_lock_on_one_reservation_keeps_no_other_from_its_release(
 
 @pytest.mark.parametrize("products", [3, 2000])
 def test_locking_and_writing_go_by_the_primary_key(database: Database, products: int) -> None:
+    explain = "EXPLAIN FORMAT=TRADITIONAL "
     many = ", ".join(f"({n}, 'x', 1, 1)" for n in range(1, products + 1))
+
+    def read(connection: Connection, statement: Select[str] | CompoundSelect[str]) -> tuple[str, str]:
+        asked = statement.params(ids=[1, 3], orders=[1]).compile(
+            dialect=connection.dialect, compile_kwargs={"literal_binds": True}
+        )
+        [found] = [row for row in connection.execute(text(explain + str(asked))) if row.table == "products"]
+        return found.type, found.key
 
     def explained(connection: Connection) -> list[tuple[str, str]]:
         connection.execute(text(f"INSERT INTO products (id, name, price, stock) VALUES {many}"))
-        explain = "EXPLAIN FORMAT=TRADITIONAL "
-        lock = reserve_stock.LOCK.params(ids=[1, 3]).compile(
-            dialect=connection.dialect, compile_kwargs={"literal_binds": True}
-        )
-        locking = connection.execute(text(explain + str(lock))).one()
         _, writing = connection.execute(text(explain + reserve_stock.WRITE_STOCK.text), {"stocks": "[[1, 2]]"})
-        return [(locking.type, locking.key), (writing.type, writing.key)]
+        locking = [read(connection, statement) for statement in (reserve_stock.LOCK, reserve_stock.LOOK)]
+        return [*locking, (writing.type, writing.key)]
 
     access = database.transact(explained)
 
-    assert access == [("range", "PRIMARY"), ("eq_ref", "PRIMARY")]
+    assert access == [("range", "PRIMARY"), ("range", "PRIMARY"), ("eq_ref", "PRIMARY")]

@@ -15,7 +15,7 @@ NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
 
 
 def a_shelf(stock: int = 10, price: str = "10.00", *, deleted: bool = False) -> Shelf:
-    return Shelf(price=Decimal(price), stock=stock, version=1, deleted=deleted, read_at=NOW)
+    return Shelf(price=Decimal(price), stock=stock, version=1, deleted=deleted)
 
 
 def results(outcomes: list[Outcome]) -> list[Result]:

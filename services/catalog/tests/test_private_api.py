@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict
 from functools import partial
 
 import httpx
@@ -24,16 +25,14 @@ from catalog.tests.factories import (
     stock_of,
 )
 from chassis.database.transactions import Database
-from contracts.reservations import Outcome, Reservation, ReserveAnswer, ReserveRequest, Result
+from contracts.reservations import RESERVE_ANSWER, Outcome, Reservation, ReserveRequest, Result, to_json
 
 
 def ask(ordering: httpx.Client, *wanted: Reservation) -> list[Outcome]:
-    request = ReserveRequest(reservations=list(wanted))
-    response = ordering.post(
-        "/reservations", content=request.model_dump_json(), headers={"Content-Type": "application/json"}
-    )
+    request = to_json(ReserveRequest(list(wanted)))
+    response = ordering.post("/reservations", content=request, headers={"Content-Type": "application/json"})
     assert response.status_code == 200, response.text
-    return ReserveAnswer.model_validate_json(response.content).outcomes
+    return RESERVE_ANSWER.validate_json(response.content).outcomes
 
 
 def test_outcomes_come_in_the_order_asked(ordering: httpx.Client, database: Database) -> None:
@@ -75,7 +74,7 @@ def test_calls_at_once_share_transactions_and_sell_each_unit_once(
 ) -> None:
     real, batches = reserve_stock.reserve, []
 
-    def slow(connection: Connection, wanted: Sequence[Reservation]) -> list[Outcome]:
+    def slow(connection: Connection, wanted: Sequence[Reservation]) -> list[bytes | None]:
         time.sleep(0.1)
         outcomes = real(connection, wanted)
         batches.append(len(wanted))
@@ -146,7 +145,7 @@ def test_a_reservation_that_breaks_stays_undecided_and_holds_up_no_other(
     laptop = a_product(database, stock=100)
     real = reserve_stock.reserve
 
-    def breaking(connection: Connection, wanted: Sequence[Reservation]) -> list[Outcome]:
+    def breaking(connection: Connection, wanted: Sequence[Reservation]) -> list[bytes | None]:
         outcomes = real(connection, wanted)
         if any(asked.order_id == 7 for asked in wanted):
             raise RuntimeError("planted")
@@ -183,6 +182,26 @@ def test_nonsense_is_refused_before_it_reaches_the_stock(
     assert rows(database, "SELECT * FROM reservations") == []
 
 
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[1]", b"7", b'{"reservations": [NaN]}', b'{"reservations": ["\xff"]}', b"[" * 9999]
+)
+def test_a_body_that_is_none_is_refused(ordering: httpx.Client, body: bytes) -> None:
+    refused = ordering.post("/reservations", content=body, headers={"Content-Type": "application/json"})
+
+    assert refused.status_code == 422
+    assert refused.headers["content-type"] == "application/problem+json"
+
+
+def test_what_a_newer_ordering_says_beside_it_is_ignored(ordering: httpx.Client, database: Database) -> None:
+    laptop = a_product(database, price="0.10")
+    line = {"product_id": laptop, "quantity": 3, "gift": True}
+    asked = {"order_id": 1, "lines": [line], "expected_total": "0.30", "urgent": True}
+
+    answer = ordering.post("/reservations", json={"reservations": [asked], "sent_at": "now"}).json()
+
+    assert [(one["result"], one["total"]) for one in answer["outcomes"]] == [("held", "0.30")]
+
+
 @pytest.mark.parametrize("authorization", [None, "", TOKEN, f"Basic {TOKEN}", "Bearer", f"Bearer {TOKEN}x"])
 @pytest.mark.parametrize("path", ["/reservations", "/releases"])
 def test_without_the_service_token_nothing_is_done(
@@ -190,7 +209,7 @@ def test_without_the_service_token_nothing_is_done(
 ) -> None:
     laptop = a_product(database)
     headers = {} if authorization is None else {"Authorization": authorization}
-    body = {"reservations": [an_order(1, (laptop, 1)).model_dump(mode="json")], "order_ids": [1]}
+    body = {"reservations": [asdict(an_order(1, (laptop, 1)))], "order_ids": [1]}
 
     response = httpx.post(ordering.base_url.join(f"/private{path}"), json=body, headers=headers)
 
@@ -201,7 +220,7 @@ def test_without_the_service_token_nothing_is_done(
 def test_while_the_database_is_away_nothing_is_decided_and_the_caller_may_come_again() -> None:
     nowhere = "mysql+pymysql://catalog_run:catalog_run@127.0.0.1:1/catalog"
     app = api.build(Settings(database_url=nowhere, service_token=TOKEN))
-    body = {"reservations": [an_order(n, (1, 1)).model_dump(mode="json") for n in (1, 2)]}
+    body = {"reservations": [asdict(an_order(n, (1, 1))) for n in (1, 2)]}
 
     async def ask_all() -> tuple[httpx.Response, ...]:
         transport = httpx.ASGITransport(app)

@@ -1,8 +1,10 @@
 """Reserving and releasing on a real database."""
 
+import json
 import logging
 
 import pytest
+from sqlalchemy import Connection, text
 
 from catalog import manage_products, reserve_stock
 from catalog.model import MAX_STOCK
@@ -18,7 +20,7 @@ from catalog.tests.factories import (
 )
 from chassis.database.transactions import Database
 from chassis.problems import Conflict
-from contracts.reservations import Result
+from contracts.reservations import Outcome, Result
 from harness.statements import statements
 
 
@@ -50,6 +52,41 @@ def test_a_repeat_gets_the_recorded_outcome_and_no_more_stock(database: Database
 
     assert again == first
     assert stock_of(database, laptop) == 3
+
+
+def test_a_repeat_is_answered_to_the_letter(database: Database) -> None:
+    order = an_order(1, (a_product(database, stock=5), 2), expected_total="20")
+
+    first = database.transact(reserve_stock.reserve, [order])
+    again = database.transact(reserve_stock.reserve, [order])
+
+    assert again == first
+    assert again != [None]
+
+
+def test_a_repeat_is_compared_by_what_was_asked_not_by_how_it_was_written(database: Database) -> None:
+    laptop = a_product(database, stock=5)
+    first = reserve(database, an_order(1, (laptop, 2), expected_total="20"))
+    lines = [{"quantity": 2, "product_id": laptop}]
+    newer = json.dumps({"urgent": True, "expected_total": "20.00", "lines": lines, "order_id": 1}, indent=1)
+    rewritten = text("UPDATE reservations SET request = :request").bindparams(request=newer)
+    database.transact(lambda connection: connection.execute(rewritten).close())
+
+    assert reserve(database, an_order(1, (laptop, 2), expected_total="20")) == first
+
+
+def test_a_repeat_waits_for_no_lock(database: Database, caplog: pytest.LogCaptureFixture) -> None:
+    laptop = a_product(database, stock=5)
+    first = reserve(database, an_order(1, (laptop, 2)))
+
+    def repeat_while_it_is_released(connection: Connection) -> list[Outcome]:
+        reserve_stock.release(connection, [1])
+        return reserve(database, an_order(1, (laptop, 2)))
+
+    again = database.transact(repeat_while_it_is_released)
+
+    assert again == first
+    assert caplog.records == [], "a lock was waited for"
 
 
 def test_a_repeat_gets_the_price_of_then(database: Database) -> None:
@@ -163,7 +200,7 @@ def test_any_number_of_orders_costs_as_many_statements_as_one(database: Database
     products = [a_product(database, stock=500) for _ in range(10)]
     one, *many = [an_order(n, (products[n % 10], 1), (products[n % 7], 1)) for n in range(1, 70) if n % 10 != n % 7]
 
-    assert statements(database, reserve_stock.reserve, many) == statements(database, reserve_stock.reserve, [one])
+    assert statements(database, reserve_stock.reserve, many) == statements(database, reserve_stock.reserve, [one]) == 4
 
 
 def test_stock_that_comes_back_above_the_bound_of_what_may_be_set_does_no_harm(database: Database) -> None:

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from contracts.reservations import (
     MAX_RESERVATIONS,
+    RESERVE_REQUEST,
     HeldAnswer,
     HeldLines,
     HoldersAnswer,
@@ -25,10 +26,10 @@ from contracts.reservations import (
     ReleaseAnswer,
     Reservation,
     ReserveAnswer,
-    ReserveRequest,
     Result,
     Shortage,
     StockProof,
+    to_json,
 )
 
 Mishap = Literal["no answer", "reset", "answer lost", "nonsense", "other orders"] | int
@@ -67,10 +68,10 @@ class CatalogStandIn:
         self.calls += 1
         return self.mishaps.popleft() if self.mishaps else self.always
 
-    def answer(self, path: str, body: bytes) -> BaseModel:
+    def answer(self, path: str, body: bytes) -> BaseModel | ReserveAnswer:
         with self.one_at_a_time:
             if path == "/private/reservations":
-                return self._reserve(ReserveRequest.model_validate_json(body).reservations)
+                return self._reserve(RESERVE_REQUEST.validate_json(body).reservations)
             if path == "/private/releases":
                 return self._release(OrderIds.model_validate_json(body).order_ids)
             if path == "/private/stock-proof":
@@ -109,7 +110,7 @@ class CatalogStandIn:
             ]
             outcome = Outcome(**told, result=Result.INSUFFICIENT_STOCK, shortages=shortages)
         else:
-            lines = [PricedLine(**line.model_dump(), unit_price=PRICE) for line in wanted.lines]
+            lines = [PricedLine(**vars(line), unit_price=PRICE) for line in wanted.lines]
             outcome = Outcome(**told, result=Result.HELD, lines=lines, total=total)
             self.held[wanted.order_id] = {line.product_id: line.quantity for line in wanted.lines}
             for line in wanted.lines:
@@ -174,7 +175,8 @@ class _Handler(BaseHTTPRequestHandler):
             if mishap == "answer lost":
                 self._reset()
             else:
-                self._send(200, answer.model_dump_json().encode())
+                told = answer.model_dump_json().encode() if isinstance(answer, BaseModel) else to_json(answer)
+                self._send(200, told)
 
     def _send(self, status: int, content: bytes) -> None:
         self.send_response(status)

@@ -14,7 +14,7 @@ from ordering.accept_orders import NewOrder, PerhapsAccepted, accept
 from ordering.model import State
 from ordering.orders import Order
 from ordering.place_orders import Stages
-from ordering.tests.factories import a_key_held, a_new_order, rows, seconds_until_due
+from ordering.tests.factories import a_key_held, a_new_order, rows
 
 
 def accept_all(database: Database, *wanted: NewOrder) -> list[Order | Unprocessable]:
@@ -33,13 +33,6 @@ def test_a_new_order_is_pending_with_its_key_in_one_row(database: Database) -> N
     assert [(item.product_id, item.quantity, item.unit_price) for item in order.items] == [(1, 2, None), (5, 1, None)]
     assert str(order.expected_total) == "31.50"
     assert rows(database, "SELECT id, request_key FROM orders") == [(order.id, b"a key")]
-
-
-def test_it_is_due_only_after_whoever_accepted_it_must_have_given_up(database: Database) -> None:
-    [order] = accept_all(database, a_new_order())
-
-    assert isinstance(order, Order)
-    assert (seconds_until_due(database, order.id) or 0) > 8
 
 
 def test_a_key_seen_before_joins_its_order(database: Database) -> None:

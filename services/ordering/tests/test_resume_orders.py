@@ -12,7 +12,7 @@ from harness.threads import at_once
 from ordering.model import State
 from ordering.orders import Order, lock
 from ordering.place_orders import Stages, Verdict, place
-from ordering.resume_orders import LOOK_AGAIN_SECONDS, claim_overdue, resume
+from ordering.resume_orders import LOOK_AGAIN_SECONDS, RESUME_AFTER_SECONDS, claim_overdue, resume
 from ordering.tests.catalog_stand_in import CatalogStandIn
 from ordering.tests.factories import (
     a_new_order,
@@ -20,6 +20,7 @@ from ordering.tests.factories import (
     an_order,
     announcements,
     let_be_due,
+    rows,
     seconds_until_due,
     states,
     the_order,
@@ -90,6 +91,20 @@ async def test_an_order_whose_process_may_still_be_at_it_is_left_alone(
 
     assert the_order(database, order.id).state is State.PENDING
     assert catalog.asked == []
+
+
+@pytest.mark.parametrize(
+    ("seconds_ago", "is_overdue"), [(RESUME_AFTER_SECONDS - 2, False), (RESUME_AFTER_SECONDS, True)]
+)
+def test_an_order_is_overdue_once_whoever_accepted_it_must_have_given_up(
+    database: Database, seconds_ago: int, is_overdue: bool
+) -> None:
+    order = a_pending_order(database)
+    rows(database, "UPDATE orders SET created_at = created_at - INTERVAL :ago SECOND", ago=seconds_ago)
+
+    claimed = database.transact(claim_overdue, State.PENDING)
+
+    assert [found.id for found in claimed] == ([order.id] if is_overdue else [])
 
 
 async def test_only_pending_orders_are_resumed(database: Database, placing: Stages, catalog: CatalogStandIn) -> None:

@@ -18,7 +18,8 @@ def upgrade() -> None:
             items JSON NOT NULL,
             expected_total DECIMAL(16, 2),
             total DECIMAL(16, 2),
-            refusal JSON,
+            unit_prices VARCHAR(1200) CHARACTER SET ascii COLLATE ascii_bin,
+            refusal VARCHAR(12000) CHARACTER SET ascii COLLATE ascii_bin,
             created_at DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
             reserved_at DATETIME(6),
             decided_at DATETIME(6),
@@ -32,7 +33,6 @@ def upgrade() -> None:
             listed BOOL GENERATED ALWAYS AS (state <> 'rejected') VIRTUAL,
             UNIQUE KEY request_key (request_key),
             KEY by_state (state),
-            KEY by_due (due_at),
             KEY by_listed (listed)
         )
         """
