@@ -19,13 +19,13 @@ HOST = "127.0.0.1"
 class Gateway:
     """`upstreams` says where the replicas of catalog, ordering and fulfilment are, each as host:port.
 
-    `parameters` are nginx's for each of these.
+    `parameters` are nginx's for each of these; with several of them each replica is listed several times.
     """
 
     directory: Path
     port: int
     upstreams: Mapping[str, Sequence[str]]
-    parameters: str = "max_fails=0"
+    parameters: Sequence[str] = ("max_fails=0",)
     name: str = "gateway"
 
     def prepare(self) -> None:
@@ -35,8 +35,8 @@ class Gateway:
         for file in CONFIGURATION.glob("*.conf"):
             shutil.copyfile(file, self.directory / file.name)
         for service, addresses in self.upstreams.items():
-            servers = "".join(f"server {address} {self.parameters};\n" for address in addresses)
-            (place / f"{service}.conf").write_text(servers)
+            lines = [f"server {address} {these};\n" for these in self.parameters for address in addresses]
+            (place / f"{service}.conf").write_text("".join(lines))
         (place / "server.conf").write_text(f"listen {HOST}:{self.port} backlog=4096;\n")
         (place / "http.conf").write_text(self._writable_places())
 

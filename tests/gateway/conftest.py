@@ -6,6 +6,7 @@ import pytest
 
 from gateway.echo import Reach, refusing, serving, unreachable
 from harness import servers
+from harness.layout import AS_IN_COMPOSE
 from local.gateway_server import Gateway
 from local.processes import free_port
 
@@ -43,15 +44,18 @@ class Impatient(Gateway):
 
 @pytest.fixture
 def impatient_gateway(tmp_path: Path) -> Iterator[Reach]:
-    """All have two replicas. Catalog has a third one that refuses connections, ordering one that can't be reached."""
+    """As in compose. All have two replicas; catalog also has two that refuse connections, ordering one out of reach."""
     with ExitStack() as life:
         names = ("catalog", "catalog-2", "ordering", "ordering-2", "fulfilment", "fulfilment-2")
         services = {name: life.enter_context(serving(name)) for name in names}
-        away = {"catalog": [life.enter_context(refusing())], "ordering": [life.enter_context(unreachable())]}
+        away = {
+            "catalog": [life.enter_context(refusing()), life.enter_context(refusing())],
+            "ordering": [life.enter_context(unreachable())],
+        }
         upstreams = {
             name: [*away.get(name, []), services[name].address, services[f"{name}-2"].address]
             for name in ("catalog", "ordering", "fulfilment")
         }
-        server = Impatient(tmp_path / "impatient-gateway", free_port(), upstreams)
+        server = Impatient(tmp_path / "impatient-gateway", free_port(), upstreams, AS_IN_COMPOSE)
         life.enter_context(servers.started(servers.gateway(server)))
         yield Reach(server.port, services)

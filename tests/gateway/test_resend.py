@@ -5,9 +5,13 @@ from http import HTTPStatus
 import pytest
 
 from gateway.echo import Failure, Reach
+from harness.layout import AS_IN_COMPOSE
+from local.gateway_server import CONFIGURATION
+from local.topology import SERVICES
 
 PRODUCT = "/api/v1/products/1"
 ORDER = "/api/v1/orders/1"
+FULFILMENT = "/api/v1/fulfilments/1"
 WRITES = ["POST", "PUT", "DELETE"]
 BODY = "Content-Length: 2"
 
@@ -16,7 +20,7 @@ def sent(gateway: Reach) -> list[str]:
     return [request for service in gateway.services.values() for request in service.seen]
 
 
-def all_fail(gateway: Reach, failure: Failure) -> None:
+def all_fail(gateway: Reach, failure: Failure | None) -> None:
     for service in gateway.services.values():
         service.seen.clear()
         service.failure = failure
@@ -37,7 +41,7 @@ def test_a_write_whose_answer_was_lost_is_not_sent_again(gateway: Reach, method:
 def test_a_write_whose_answer_is_late_is_not_sent_again(impatient_gateway: Reach, method: str) -> None:
     all_fail(impatient_gateway, Failure.KEEPS_SILENT)
 
-    answer = impatient_gateway("/api/v1/fulfilments/1", method, BODY, body="{}")
+    answer = impatient_gateway(FULFILMENT, method, BODY, body="{}")
 
     assert answer.status == HTTPStatus.SERVICE_UNAVAILABLE
     assert len(sent(impatient_gateway)) == 1
@@ -64,11 +68,11 @@ def test_a_write_is_not_sent_again_when_a_kept_connection_drops_under_it(gateway
 
 
 @pytest.mark.parametrize("method", ["GET", *WRITES])
-@pytest.mark.parametrize("path", [pytest.param(PRODUCT, id="refused"), pytest.param(ORDER, id="black hole")])
-def test_what_never_reached_one_replica_is_answered_by_the_other(
+@pytest.mark.parametrize("path", [pytest.param(PRODUCT, id="refused"), pytest.param(ORDER, id="out of reach")])
+def test_what_never_reached_one_replica_is_answered_by_another(
     impatient_gateway: Reach, path: str, method: str
 ) -> None:
-    for _ in range(3):  # they take turns, so one of them begins at the replica that is away
+    for _ in range(3):  # they take turns, so one of them begins at a replica that is away
         answer = impatient_gateway(f"{path}/?limit=%2F", method, BODY, "X-Request-Id: abc", body="{}")
 
         assert answer.status == HTTPStatus.OK
@@ -84,7 +88,7 @@ def test_what_never_reached_one_replica_is_answered_by_the_other(
         pytest.param("Transfer-Encoding: chunked", f"10000\r\n{'a' * 65536}\r\n0\r\n\r\n", id="chunked"),
     ],
 )
-def test_the_other_replica_gets_the_whole_body(impatient_gateway: Reach, header: str, body: str) -> None:
+def test_the_next_replica_gets_the_whole_body(impatient_gateway: Reach, header: str, body: str) -> None:
     for _ in range(3):
         answer = impatient_gateway(PRODUCT, "PUT", header, body=body)
 
@@ -92,7 +96,7 @@ def test_the_other_replica_gets_the_whole_body(impatient_gateway: Reach, header:
 
 
 @pytest.mark.parametrize("method", WRITES)
-def test_a_write_that_reached_the_second_replica_is_not_sent_again(impatient_gateway: Reach, method: str) -> None:
+def test_a_write_that_reached_the_next_replica_is_not_sent_again(impatient_gateway: Reach, method: str) -> None:
     all_fail(impatient_gateway, Failure.HANGS_UP)
 
     for _ in range(3):
@@ -100,3 +104,24 @@ def test_a_write_that_reached_the_second_replica_is_not_sent_again(impatient_gat
 
         assert answer.status == HTTPStatus.SERVICE_UNAVAILABLE
     assert sent(impatient_gateway) == [f"{method} {PRODUCT}"] * 3
+
+
+@pytest.mark.parametrize("method", ["GET", *WRITES])
+def test_replicas_that_have_all_just_failed_are_tried_all_the_same(impatient_gateway: Reach, method: str) -> None:
+    all_fail(impatient_gateway, Failure.HANGS_UP)
+    for _ in range(2):
+        impatient_gateway(FULFILMENT)
+    all_fail(impatient_gateway, None)
+
+    answer = impatient_gateway(FULFILMENT, method, BODY, body="{}")
+
+    assert answer.status == HTTPStatus.OK
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_compose_lists_its_replicas_as_these_tests_do(service: str) -> None:
+    lines = (CONFIGURATION / "place" / f"{service}.conf").read_text().splitlines()
+
+    listed = [line.partition(" resolve ")[2] for line in lines if line.startswith("server ")]
+
+    assert listed == [f"{parameters};" for parameters in AS_IN_COMPOSE]

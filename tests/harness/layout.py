@@ -13,7 +13,7 @@ from local.processes import Child, free_ports
 from local.topology import HOST, PORTS, SERVICES, WORKERS, Topology
 
 # In compose each replica has an address of its own, and the gateway passes over one that doesn't answer.
-AS_IN_COMPOSE = "max_fails=1 fail_timeout=1s"
+AS_IN_COMPOSE = ("max_fails=1 fail_timeout=1s", "backup max_fails=0")
 AnyChild = TypeVar("AnyChild", bound=Child)
 
 
