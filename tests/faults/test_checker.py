@@ -316,6 +316,22 @@ def test_what_is_not_settled_is_named(day: Day, redis_server: RedisServer, redis
     assert settling.unsettled(system, settling.mark(system)) == {name: 1}
 
 
+@pytest.mark.parametrize(("step", "is_new"), [("redriven", True), ("cancel_requested", True), ("failed", False)])
+def test_what_is_redriven_or_cancelled_after_the_heal_is_no_part_of_what_has_to_settle(
+    day: Day, redis_server: RedisServer, redis_url: str, step: str, is_new: bool
+) -> None:
+    system = cast(WholeSystem, SimpleNamespace(mysql=day.server, redis=redis_server))
+    _read_everything(redis_url)
+    before = settling.mark(system)
+
+    day.server.execute(
+        "UPDATE ordering.orders SET state = 'placed' WHERE id = 1;"
+        f"INSERT INTO ordering.order_steps (order_id, step, at, detail) VALUES (1, '{step}', NOW(6), '{{}}')"
+    )
+
+    assert settling.unsettled(system, before) == ({} if is_new else {"orders placed": 1})
+
+
 def test_an_entry_that_nobody_acknowledged_is_not_settled(day: Day, redis_server: RedisServer, redis_url: str) -> None:
     system = cast(WholeSystem, SimpleNamespace(mysql=day.server, redis=redis_server))
     _read_everything(redis_url)
