@@ -48,10 +48,10 @@ POINTS: dict[str, list[Point]] = {
     ],
     "ordering-worker": [
         *RELAY,
+        *_both("claim_due", "remove_answered", within=25.0),  # seldom, so early: what is missed is tried again
         *CONSUMER,
         *HEARTBEAT,
         *CATALOG_CALL,
-        *_both("claim_due", "remove_answered", within=25.0),
         *_both("claim_overdue", "follow", "released"),
         *_both("begin_anew", "make_due", within=20.0, stimulus="Redis emptied"),
     ],
