@@ -13,8 +13,8 @@ from faults.children import Breakable
 from faults.keeper import Death
 
 SETTLING_IN_SECONDS = 2.0
-HITS_EACH = 3
-LONGEST_SECONDS = 30.0
+HITS_EACH = 4
+LONGEST_SECONDS = 40.0
 
 
 @dataclass(frozen=True)
