@@ -14,7 +14,7 @@ from chassis.database.rows import array_of
 from chassis.problems import NotFound
 from chassis.web.paging import page_of
 from contracts.reservations import OUTCOME, Line, Outcome, Reservation
-from ordering.model import TRANSITIONS, Cause, State, Step, order_steps, orders
+from ordering.model import RAISES_REVISION, TRANSITIONS, Cause, State, Step, order_steps, orders
 
 
 @dataclass
@@ -142,6 +142,7 @@ def begin_revision(
     connection: Connection, order: Order, cause: Cause, step: Step, *, forced: bool = False
 ) -> Order | None:
     """Move a locked order to where `cause` leads, under its next revision. None if it leads nowhere from here."""
+    assert cause in RAISES_REVISION, "what begins nothing new goes on under the revision it has"
     target = TRANSITIONS.get((order.state, cause))
     if target is None:
         return None
