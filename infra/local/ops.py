@@ -16,7 +16,7 @@ def main() -> None:
     os.environ |= topology.environment() | {
         "OPS_ORDERING_URL": f"http://{topology.address('ordering')}",
         "OPS_FULFILMENT_URL": f"http://{topology.address('fulfilment')}",
-        "OPS_SERVICE_TOKEN": topology.environment()["ORDERING_SERVICE_TOKEN"],
+        "OPS_TOKEN": topology.environment()["ORDERING_OPERATOR_TOKENS"],
     }
     become(sys.executable, "-m", "ops", *sys.argv[1:])
 

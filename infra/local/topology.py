@@ -51,8 +51,9 @@ class Topology:
             prefix = service.upper()
             variables[f"{prefix}_DATABASE_URL"] = self._database(service, "run", mysql_socket)
             variables[f"{prefix}_MIGRATION_URL"] = self._database(service, "migrate", mysql_socket)
-            variables[f"{prefix}_SERVICE_TOKEN"] = "local-service-token"
+        variables["CATALOG_ORDERING_TOKENS"] = variables["ORDERING_CATALOG_TOKEN"] = "local-ordering-token"
         for service in WORKERS:
+            variables[f"{service.upper()}_OPERATOR_TOKENS"] = "local-operator-token"
             variables[f"{service.upper()}_REDIS_URL"] = f"redis://{self.address('redis')}/0"
         variables["ORDERING_CATALOG_URL"] = f"http://{self.address('catalog')}"
         variables["ORDERING_FULFILMENT_URL"] = f"http://{self.address('fulfilment')}"

@@ -11,7 +11,7 @@ class Settings(BaseSettings):
 
     ordering_url: str = "http://127.0.0.1:8102"
     fulfilment_url: str = "http://127.0.0.1:8103"
-    service_token: str
+    token: str
 
 
 PATIENCE = httpx.Timeout(3600, connect=2)  # the stock proof of millions of orders takes minutes
@@ -23,7 +23,7 @@ class Refused(Exception):
 
 class Services:
     def __init__(self, settings: Settings) -> None:
-        headers = {"Authorization": f"Bearer {settings.service_token}"}
+        headers = {"Authorization": f"Bearer {settings.token}"}
         urls = {"ordering": settings.ordering_url, "fulfilment": settings.fulfilment_url}
         self._clients = {
             name: httpx.Client(base_url=url, headers=headers, timeout=PATIENCE) for name, url in urls.items()

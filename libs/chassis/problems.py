@@ -1,10 +1,13 @@
 """Errors a caller is told about, as RFC 9457 problem documents.
 
 Problem
+├── Unauthenticated      401, with WWW-Authenticate
+├── Forbidden            403
 ├── NotFound             404
 ├── Conflict             409
 ├── PreconditionFailed   412
 ├── Unprocessable        422
+├── TooManyRequests      429, with Retry-After
 └── Unavailable          503, with Retry-After
     └── Overloaded       503, before anything was written
 
@@ -35,6 +38,19 @@ class Problem(Exception):
         return problem_response(self.status, self.detail, self.headers, self.extras)
 
 
+class Unauthenticated(Problem):
+    """Who asks is not known: no credential came, or none that counts."""
+
+    status = HTTPStatus.UNAUTHORIZED
+    headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": "Bearer"}
+
+
+class Forbidden(Problem):
+    """Who asks is known, and may not do this."""
+
+    status = HTTPStatus.FORBIDDEN
+
+
 class NotFound(Problem):
     status = HTTPStatus.NOT_FOUND
 
@@ -49,6 +65,16 @@ class PreconditionFailed(Problem):
 
 class Unprocessable(Problem):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class TooManyRequests(Problem):
+    """Nothing was begun. `seconds` is when the same call may be made again."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+
+    def __init__(self, detail: str, seconds: int) -> None:
+        super().__init__(detail)
+        self.headers = {"Retry-After": str(seconds)}  # type: ignore[misc] - each has its own
 
 
 class Unavailable(Problem):

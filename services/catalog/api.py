@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from sqlalchemy import Connection
 
 from catalog import manage_products, private_api
+from catalog.access import RULES
 from catalog.manage_products import Deleted, Product, StockMovement, Versioned
 from catalog.model import MAX_STOCK, idempotency_keys, products
 from catalog.settings import Settings
@@ -19,7 +20,8 @@ from chassis.problems import PreconditionFailed
 from chassis.process.gather import Gather
 from chassis.web.app import create_app
 from chassis.web.fields import Body, PathId, Price, Text255
-from chassis.web.idempotency import IdempotencyKey, fingerprint, once
+from chassis.web.head import Head, HeadOf
+from chassis.web.idempotency import fingerprint, once
 from chassis.web.paging import PageQuery, followed, link_next
 from chassis.web.routes import public_router
 
@@ -43,9 +45,11 @@ def build(settings: Settings | None = None) -> FastAPI:
         "catalog",
         lifespan,
         {"database": database.ping},
-        private_api.routes(database, aside, settings.service_token),
+        settings.auth.access(RULES, {"ordering": settings.ordering_tokens}),
+        private_api.routes(database, aside),
         _reads(database, aside),
         _writes(database),
+        fast_paths=[private_api.RESERVE],
     )
 
 
@@ -117,36 +121,36 @@ def _writes(database: Database) -> APIRouter:
     router = public_router(PRODUCTS)
 
     async def write(
-        key: str | None, request: list[Any], answer: type[Answer], work: Callable[[Connection], Answer]
+        head: Head, request: list[Any], answer: type[Answer], work: Callable[[Connection], Answer]
     ) -> Answer:
-        return await once(database, idempotency_keys, key, fingerprint(*request), answer, work)
+        return await once(database, idempotency_keys, head, fingerprint(*request), answer, work)
 
     @router.post("", status_code=201)
-    async def create(body: ProductBody, key: IdempotencyKey, response: Response) -> Product:
+    async def create(body: ProductBody, head: HeadOf, response: Response) -> Product:
         work = partial(manage_products.create, name=body.name, price=body.price, stock=body.stock)
-        created = await write(key, ["create", body.model_dump()], Versioned, work)
+        created = await write(head, ["create", body.model_dump()], Versioned, work)
         response.headers["Location"] = f"{PRODUCTS}/{created.product.id}"
         return _with_etag(response, created)
 
     @router.put("/{product_id}")
     async def replace(
-        product_id: PathId, body: ProductBody, version: ExpectedVersion, key: IdempotencyKey, response: Response
+        product_id: PathId, body: ProductBody, version: ExpectedVersion, head: HeadOf, response: Response
     ) -> Product:
         name, price, stock = body.name, body.price, body.stock
         work = partial(
             manage_products.replace, product_id=product_id, version=version, name=name, price=price, stock=stock
         )
-        replaced = await write(key, ["replace", product_id, version, body.model_dump()], Versioned, work)
+        replaced = await write(head, ["replace", product_id, version, body.model_dump()], Versioned, work)
         return _with_etag(response, replaced)
 
     @router.delete("/{product_id}")
-    async def delete(product_id: PathId, key: IdempotencyKey) -> Deleted:
+    async def delete(product_id: PathId, head: HeadOf) -> Deleted:
         work = partial(manage_products.delete, product_id=product_id)
-        return await write(key, ["delete", product_id], Deleted, work)
+        return await write(head, ["delete", product_id], Deleted, work)
 
     @router.post("/{product_id}/stock-adjustments", status_code=201)
-    async def adjust(product_id: PathId, body: AdjustmentBody, key: IdempotencyKey) -> StockMovement:
+    async def adjust(product_id: PathId, body: AdjustmentBody, head: HeadOf) -> StockMovement:
         work = partial(manage_products.adjust, product_id=product_id, delta=body.delta, reason=body.reason)
-        return await write(key, ["adjust", product_id, body.model_dump()], StockMovement, work)
+        return await write(head, ["adjust", product_id, body.model_dump()], StockMovement, work)
 
     return router

@@ -11,6 +11,7 @@ from catalog import prove_stock, reserve_stock
 from chassis.database.transactions import Database
 from chassis.problems import Unavailable
 from chassis.process.gather import Gather
+from chassis.web.head import HeadOf
 from chassis.web.metrics import stock_differences
 from chassis.web.paging import PageQuery
 from chassis.web.routes import private_router
@@ -31,13 +32,15 @@ from contracts.reservations import (
 
 log = logging.getLogger(__name__)
 
+RESERVE = "/private/reservations"
+
 LINES_AT_ONCE = 500  # in one locked transaction
 # Seconds before a product that somebody else had locked is tried again. All that were asked for together wait as long.
 PAUSES = (0.005, 0.01, 0.02, 0.04)
 
 
-def routes(database: Database, aside: Database, token: str) -> APIRouter:
-    router = private_router(token)
+def routes(database: Database, aside: Database) -> APIRouter:
+    router = private_router()
     reserve_one: Gather[Reservation, bytes | None] = Gather(
         lambda asked: database.run(reserve_stock.reserve, asked),
         at_once=LINES_AT_ONCE,
@@ -45,7 +48,7 @@ def routes(database: Database, aside: Database, token: str) -> APIRouter:
     )
 
     @router.post("/reservations", response_model=ReserveAnswer)
-    async def reserve(body: ReserveRequest) -> Response:
+    async def reserve(body: ReserveRequest, _head: HeadOf) -> Response:
         """Calls of several ordering replicas share a transaction."""
         asked = body.reservations
         results = await _decided(reserve_one, asked)

@@ -16,6 +16,7 @@ from chassis.web.app import create_app
 from chassis.web.fields import PathId, UtcTime
 from chassis.web.routes import private_router, public_router
 from fulfilment import fulfilments
+from fulfilment.access import RULES
 from fulfilment.fulfilments import Fulfilment
 from fulfilment.model import State, dead_letters, workers
 from fulfilment.settings import Settings
@@ -54,9 +55,10 @@ def build(settings: Settings | None = None) -> FastAPI:
         "worker": lambda: database.run(heartbeat.require_alive, workers),
         "redis": lambda: streams.check(client),
     }
-    private = private_router(settings.service_token)
+    private = private_router()
     dead_letter_routes.add_routes(private, database, client, dead_letters)
-    return create_app("fulfilment", lifespan, checks, _public(database), private)
+    access = settings.auth.access(RULES, {"operator": settings.operator_tokens})
+    return create_app("fulfilment", lifespan, checks, access, _public(database), private)
 
 
 def _public(database: Database) -> APIRouter:

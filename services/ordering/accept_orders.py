@@ -19,6 +19,8 @@ from contracts.reservations import Line
 from ordering.model import State, orders
 from ordering.orders import BY_IDS, Order, fetch, pending_order
 
+Identity = tuple[bytes, bytes]  # the request key and whose it is
+
 HELD_SECONDS = 5.0  # a frozen process is let go of by the database after twice that
 
 
@@ -28,6 +30,11 @@ class NewOrder:
     fingerprint: bytes
     lines: Sequence[Line]
     expected_total: Decimal | None = None
+    customer: str = ""
+
+    @property
+    def identity(self) -> Identity:
+        return self.key.encode(), self.customer.encode()
 
 
 class PerhapsAccepted(Unavailable):
@@ -49,41 +56,46 @@ class Accepting:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._held_until: dict[str, float] = {}
+        self._held_until: dict[Identity, float] = {}
 
     async def __call__(self, wanted: Sequence[NewOrder]) -> list[Order | Unprocessable | Unavailable]:
         try:
             return await self._accept_free(wanted)
         except Locked:
             now = time.monotonic()
-            held = await self._database.run(held_keys, [new.key for new in wanted])
+            held = await self._database.run(held_keys, [new.identity for new in wanted])
             known = {key: until for key, until in self._held_until.items() if until > now}
             self._held_until = known | dict.fromkeys(held, now + HELD_SECONDS)
             return await self._accept_free(wanted)
 
     async def _accept_free(self, wanted: Sequence[NewOrder]) -> list[Order | Unprocessable | Unavailable]:
         now = time.monotonic()
-        is_free = [self._held_until.get(new.key, -math.inf) < now for new in wanted]
+        is_free = [self._held_until.get(new.identity, -math.inf) < now for new in wanted]
         free = [new for new, is_ in zip(wanted, is_free, strict=True) if is_]
         accepted = iter(await self._database.run(accept, free) if free else [])
         return [next(accepted) if is_ else PerhapsAccepted(new) for new, is_ in zip(wanted, is_free, strict=True)]
 
 
-def held_keys(connection: Connection, keys: Sequence[str]) -> list[str]:
+def held_keys(connection: Connection, keys: Sequence[Identity]) -> list[Identity]:
     """Those whose rows, committed or not, another transaction holds locked. Asked one by one: no statement tells of many."""
     return [key for key in dict.fromkeys(keys) if _is_held(connection, key)]
 
 
-def _is_held(connection: Connection, key: str) -> bool:
+def _is_held(connection: Connection, identity: Identity) -> bool:
+    key, customer = identity
     try:
         with telling_locks():
-            connection.execute(TRY_LOCK, {"key": key.encode()})
+            connection.execute(TRY_LOCK, {"key": key, "customer": customer})
     except Locked:
         return True
     return False
 
 
-TRY_LOCK = select(orders.c.id).where(orders.c.request_key == bindparam("key")).with_for_update(nowait=True)
+TRY_LOCK = (
+    select(orders.c.id)
+    .where(orders.c.request_key == bindparam("key"), orders.c.customer == bindparam("customer"))
+    .with_for_update(nowait=True)
+)
 
 
 def accept(connection: Connection, wanted: Sequence[NewOrder]) -> list[Order | Unprocessable]:
@@ -91,6 +103,7 @@ def accept(connection: Connection, wanted: Sequence[NewOrder]) -> list[Order | U
     rows = [
         {
             "request_key": new.key.encode(),
+            "customer": new.customer.encode(),
             "fingerprint": new.fingerprint,
             "state": State.PENDING,
             "items": [{"product_id": line.product_id, "quantity": line.quantity} for line in new.lines],
@@ -102,10 +115,10 @@ def accept(connection: Connection, wanted: Sequence[NewOrder]) -> list[Order | U
     # in READ COMMITTED, reads its row.
     with telling_locks():
         insert(connection, orders, rows, keep_first=True)
-    found = _found(connection, [new.key.encode() for new in wanted])
+    found = _found(connection, [new.key.encode() for new in wanted])  # others may use the same keys
     decided = [order_id for order_id, _, state, _ in found.values() if state is not State.PENDING]
     orders_ = {order.id: order for order in fetch(connection, BY_IDS, ids=decided)} if decided else {}
-    return [_joined(new, found[new.key.encode()], orders_) for new in wanted]
+    return [_joined(new, found[new.identity], orders_) for new in wanted]
 
 
 class Found(NamedTuple):
@@ -117,16 +130,18 @@ class Found(NamedTuple):
     created_at: datetime
 
 
-def _found(connection: Connection, keys: Sequence[bytes]) -> dict[bytes, Found]:
+def _found(connection: Connection, keys: Sequence[bytes]) -> dict[Identity, Found]:
     rows = map(orjson.loads, connection.execute(BY_KEYS, {"keys": keys}).scalars())
     return {
-        bytes.fromhex(key): Found(id_, bytes.fromhex(fingerprint), State(state), datetime.fromisoformat(created_at))
-        for key, id_, fingerprint, state, created_at in rows
+        (bytes.fromhex(key), bytes.fromhex(customer)): Found(
+            id_, bytes.fromhex(fingerprint), State(state), datetime.fromisoformat(created_at)
+        )
+        for key, customer, id_, fingerprint, state, created_at in rows
     }
 
 
 BY_KEYS = select(
-    array_of((orders.c.request_key, orders.c.id, orders.c.fingerprint, orders.c.state, orders.c.created_at))
+    array_of(orders.c[name] for name in ("request_key", "customer", "id", "fingerprint", "state", "created_at"))
 ).where(orders.c.request_key.in_(bindparam("keys", expanding=True)))
 
 
@@ -137,5 +152,5 @@ def _joined(new: NewOrder, found: Found, decided: Mapping[int, Order]) -> Order 
     except Unprocessable as error:
         return error
     return decided.get(found.id) or pending_order(
-        found.id, new.key, new.fingerprint, new.lines, new.expected_total, found.created_at
+        found.id, new.key, new.customer, new.fingerprint, new.lines, new.expected_total, found.created_at
     )

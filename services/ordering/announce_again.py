@@ -11,6 +11,7 @@ from sqlalchemy import Connection, bindparam, text
 
 from chassis.messaging.outbox import Batch
 from chassis.problems import Conflict
+from chassis.web.access import Caller
 from contracts.batches import names
 from contracts.events import OrderCancelled, OrderPlaced
 from ordering import cancel_order, place_orders
@@ -34,9 +35,9 @@ WAITING_AMONG = text(
 ).bindparams(bindparam("waiting", list(WAITING), expanding=True))
 
 
-def announce(connection: Connection, order_id: int) -> Order:
+def announce(connection: Connection, order_id: int, caller: Caller) -> Order:
     """Announce one that waits for an answer, because a person asks for it."""
-    order = lock_one(connection, order_id)
+    order = lock_one(connection, order_id, caller)
     if order.state not in WAITING:
         raise Conflict(f"The order is {order.state} and waits for no answer", order_id=order_id)
     outbox.add(connection, [_event(order)])

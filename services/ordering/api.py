@@ -12,14 +12,17 @@ from chassis.database.transactions import CONNECTIONS_ASIDE, Database
 from chassis.messaging import streams
 from chassis.process import heartbeat
 from chassis.process.gather import Gather
+from chassis.web.access import Role
 from chassis.web.app import Checks, create_app, require_all
 from chassis.web.fields import MAX_ID, Amount, Body, PathId
-from chassis.web.idempotency import IdempotencyKey, fingerprint, generated_key
+from chassis.web.head import CallerOf, Head, HeadOf
+from chassis.web.idempotency import fingerprint, generated_key
 from chassis.web.paging import Page, followed, link_next
 from chassis.web.routes import public_router
 from contracts.reservations import Line
 from ordering import orders, private_api
 from ordering.accept_orders import NewOrder
+from ordering.access import RULES
 from ordering.cancel_order import cancel, status_of
 from ordering.catalog_client import CatalogClient
 from ordering.model import MAX_ITEMS, MAX_QUANTITY, State, workers
@@ -27,6 +30,7 @@ from ordering.model import orders as table
 from ordering.neighbours import FulfilmentClient
 from ordering.orders import Order
 from ordering.place_orders import Stages, place
+from ordering.redrive_order import redrive
 from ordering.settings import Settings
 from ordering.stages import stages
 from ordering.timeline import StepView, timeline
@@ -67,7 +71,7 @@ def build(settings: Settings | None = None) -> FastAPI:
     settings = settings or Settings()
     database = Database(settings.database_url, connections=settings.connections)
     aside = Database(settings.database_url, connections=CONNECTIONS_ASIDE)
-    catalog = CatalogClient(settings.catalog_url, settings.service_token, settings.catalog_seconds)
+    catalog = CatalogClient(settings.catalog_url, settings.catalog_token, settings.catalog_seconds)
     fulfilment = FulfilmentClient(settings.fulfilment_url)
     client = streams.connect(settings.redis_url)
 
@@ -84,8 +88,9 @@ def build(settings: Settings | None = None) -> FastAPI:
         "ordering",
         lifespan,
         {"database": database.ping},
+        settings.auth.access(RULES, {"operator": settings.operator_tokens}),
         _public(database, aside, stages(database, catalog), settings.placing_seconds),
-        private_api.routes(database, aside, catalog, client, settings.service_token),
+        private_api.routes(database, aside, catalog, client),
         _health(
             {
                 "ordering": database.ping,
@@ -95,7 +100,7 @@ def build(settings: Settings | None = None) -> FastAPI:
                 "redis": lambda: streams.check(client),
             }
         ),
-        fast_path=ORDERS,
+        fast_paths=[ORDERS],
     )
 
 
@@ -116,14 +121,15 @@ class OrdersQuery(Page):
     state: State | None = None
 
 
-def _new_order(body: OrderBody, key: str | None) -> NewOrder:
+def _new_order(body: OrderBody, head: Head) -> NewOrder:
     lines = body.lines()
     canonical = sorted((line.product_id, line.quantity) for line in lines)
     return NewOrder(
-        key=key or generated_key(),
+        key=head.key or generated_key(),
         fingerprint=fingerprint("order", canonical, body.expected_total),
         lines=lines,
         expected_total=body.expected_total,
+        customer=head.caller.id,
     )
 
 
@@ -133,31 +139,46 @@ def _public(database: Database, aside: Database, placing: Stages, within_seconds
     read: Gather[int, Order] = Gather(lambda ids: database.run(orders.read, ids))
 
     @router.post("", status_code=201, response_model=OrderView)
-    async def create(body: OrderBody, key: IdempotencyKey) -> Response:
-        return placement_answer(await place(_new_order(body, key), placing, within_seconds))
+    async def create(body: OrderBody, head: HeadOf) -> Response:
+        return placement_answer(await place(_new_order(body, head), placing, within_seconds))
 
     @router.get("")
-    async def list_(request: Request, response: Response, query: Annotated[OrdersQuery, Query()]) -> list[OrderView]:
+    async def list_(
+        request: Request, response: Response, caller: CallerOf, query: Annotated[OrdersQuery, Query()]
+    ) -> list[OrderView]:
+        """All for staff; a customer's own for a customer."""
         newest_first = query.sort == "-id"
-        page = partial(orders.list_, after=query.after, limit=query.limit, state=query.state, newest_first=newest_first)
+        page = partial(
+            orders.list_,
+            after=query.after,
+            limit=query.limit,
+            state=query.state,
+            newest_first=newest_first,
+            customer=caller.id if caller.role is Role.CUSTOMER else None,
+        )
         followable = not newest_first and query.state is None
         found = await (followed(aside, table.c.id, query.after or 0, page) if followable else aside.run(page))
         link_next(request, response, query, found)
         return [view(order) for order in found]
 
     @router.get("/{order_id}")
-    async def read_one(order_id: PathId) -> OrderView:
-        return view(await read(order_id))
+    async def read_one(order_id: PathId, caller: CallerOf) -> OrderView:
+        return view(orders.visible(await read(order_id), caller))
 
     @router.post("/{order_id}/cancel", responses={202: {"model": OrderView}})
-    async def cancel_one(order_id: PathId, _key: IdempotencyKey, response: Response) -> OrderView:
+    async def cancel_one(order_id: PathId, head: HeadOf, response: Response) -> OrderView:
         """Cancelling is idempotent by itself, so a key is checked but needs no keeping."""
-        order = await database.run(cancel, order_id)
+        order = await database.run(cancel, order_id, head.caller)
         response.status_code = status_of(order)
         return view(order)
 
+    @router.post("/{order_id}/redrive")
+    async def redrive_one(order_id: PathId, head: HeadOf) -> OrderView:
+        """Give a failed order another chance. Idempotent as cancelling is."""
+        return view(await database.run(redrive, order_id, head.caller))
+
     @router.get("/{order_id}/timeline")
-    async def read_timeline(order_id: PathId) -> list[StepView]:
-        return await aside.run(timeline, order_id)
+    async def read_timeline(order_id: PathId, caller: CallerOf) -> list[StepView]:
+        return await aside.run(timeline, order_id, caller)
 
     return router

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Numeric,
     String,
     Table,
+    UniqueConstraint,
     text,
 )
 from sqlalchemy.dialects.mysql import DATETIME
@@ -22,7 +23,7 @@ from sqlalchemy.dialects.mysql import DATETIME
 from chassis.messaging.dead_letters import dead_letter_table
 from chassis.messaging.outbox import Outbox
 from chassis.process.heartbeat import workers_table
-from chassis.web.idempotency import FingerprintColumn, KeyColumn
+from chassis.web.idempotency import CallerColumn, FingerprintColumn, KeyColumn
 
 MAX_ITEMS = 100
 MAX_QUANTITY = 10_000
@@ -91,7 +92,10 @@ orders = Table(
     "orders",
     metadata,
     Column("id", BigInteger, primary_key=True, autoincrement=True),
-    Column("request_key", KeyColumn, nullable=False, unique=True),
+    Column("request_key", KeyColumn, nullable=False),
+    Column(
+        "customer", CallerColumn, nullable=False, server_default=""
+    ),  # whose it is; empty where nobody says who he is
     Column("fingerprint", FingerprintColumn, nullable=False),
     Column("state", String(16), nullable=False),
     Column("revision", Integer, nullable=False, server_default="1"),
@@ -112,6 +116,8 @@ orders = Table(
     Column("tries", JSON(none_as_null=True)),  # if it took more than one
     Column("cancel_forced", Boolean, nullable=False, server_default="0"),
     Column("listed", Boolean, Computed("state <> 'rejected'", persisted=False)),
+    UniqueConstraint("request_key", "customer", name="request_key"),
+    Index("by_customer", "customer"),
     Index("by_state", "state"),
     Index("by_listed", "listed"),
 )

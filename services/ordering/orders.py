@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Select, bindparam, func, select
 
 from chassis.database.rows import array_of
 from chassis.problems import NotFound
+from chassis.web.access import Caller
 from chassis.web.paging import page_of
 from contracts.reservations import OUTCOME, Line, Outcome, Reservation
 from ordering.model import RAISES_REVISION, TRANSITIONS, Cause, State, Step, order_steps, orders
@@ -31,6 +32,7 @@ class Order(NamedTuple):
 
     id: int
     request_key: bytes
+    customer: str
     fingerprint: bytes
     state: State
     revision: int
@@ -51,6 +53,7 @@ class Order(NamedTuple):
 def pending_order(
     id_: int,
     key: str,
+    customer: str,
     fingerprint: bytes,
     lines: Iterable[Line],
     expected_total: Decimal | None,
@@ -60,6 +63,7 @@ def pending_order(
     return Order(
         id=id_,
         request_key=key.encode(),
+        customer=customer,
         fingerprint=fingerprint,
         state=State.PENDING,
         revision=1,
@@ -94,6 +98,7 @@ def fetch(connection: Connection, query: Select[str], **parameters: Any) -> list
 def _order(
     id_: int,
     key: str,
+    customer: str,
     fingerprint: str,
     state: str,
     revision: int,
@@ -111,6 +116,7 @@ def _order(
     return Order(
         id_,
         bytes.fromhex(key),
+        bytes.fromhex(customer).decode(),
         bytes.fromhex(fingerprint),
         State(state),
         revision,
@@ -131,15 +137,22 @@ def lock(connection: Connection, order_ids: Iterable[int]) -> dict[int, Standing
     return {id_: Standing(id_, State(state), revision) for id_, state, revision in rows}
 
 
-def lock_one(connection: Connection, order_id: int) -> Order:
-    """The whole order, its row locked."""
+def lock_one(connection: Connection, order_id: int, caller: Caller) -> Order:
+    """The whole order, its row locked. Raises NotFound also for one of another customer."""
     for order in fetch(connection, LOCK, ids=[order_id]):
-        return order
+        return visible(order, caller)
     raise NotFound("Order not found")
 
 
+def visible(order: Order, caller: Caller) -> Order:
+    """That of another customer doesn't exist for this one."""
+    if not caller.may_see(order.customer):
+        raise NotFound("Order not found")
+    return order
+
+
 def begin_revision(
-    connection: Connection, order: Order, cause: Cause, step: Step, *, forced: bool = False
+    connection: Connection, order: Order, cause: Cause, step: Step, caller: Caller, *, forced: bool = False
 ) -> Order | None:
     """Move a locked order to where `cause` leads, under its next revision. None if it leads nowhere from here."""
     assert cause in RAISES_REVISION, "what begins nothing new goes on under the revision it has"
@@ -150,7 +163,9 @@ def begin_revision(
     update = orders.update().where(orders.c.id == order.id)
     changed = {"state": target, "revision": moved.revision, "cancel_forced": forced, "due_at": None}
     connection.execute(update.values(changed))
-    detail = {"forced": True} if forced else {}
+    detail: dict[str, Any] = {"by": caller.id} if caller.id else {}
+    if forced:
+        detail["forced"] = True
     connection.execute(order_steps.insert().values(order_id=order.id, step=step, at=func.now(6), detail=detail))
     return moved
 
@@ -167,9 +182,19 @@ def read(connection: Connection, order_ids: Sequence[int]) -> list[Order | NotFo
 
 
 def list_(
-    connection: Connection, *, after: int | None, limit: int, state: State | None, newest_first: bool
+    connection: Connection,
+    *,
+    after: int | None,
+    limit: int,
+    state: State | None,
+    newest_first: bool,
+    customer: str | None = None,
 ) -> list[Order]:
-    """Those refused at placing only when asked for."""
+    """Those refused at placing only when asked for. With a `customer` his own."""
     key, value = (orders.c.state, state) if state else (orders.c.listed, True)
-    page = page_of(select(AN_ORDER), key, value, orders.c.id, after=after, newest_first=newest_first)
+    query = select(AN_ORDER)
+    if customer is not None:
+        query = query.where(key == value)
+        key, value = orders.c.customer, customer.encode()
+    page = page_of(query, key, value, orders.c.id, after=after, newest_first=newest_first)
     return fetch(connection, page.limit(limit))

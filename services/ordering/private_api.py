@@ -6,6 +6,7 @@ from redis import asyncio as redis
 from chassis.database.transactions import Database
 from chassis.messaging import dead_letter_routes
 from chassis.web.fields import PathId
+from chassis.web.head import CallerOf
 from chassis.web.metrics import stock_differences
 from chassis.web.routes import private_router
 from contracts.reservations import StockProof
@@ -18,24 +19,24 @@ from ordering.redrive_order import redrive
 from ordering.views import OrderView, view
 
 
-def routes(database: Database, aside: Database, catalog: CatalogClient, client: redis.Redis, token: str) -> APIRouter:
-    router = private_router(token)
+def routes(database: Database, aside: Database, catalog: CatalogClient, client: redis.Redis) -> APIRouter:
+    router = private_router()
     dead_letter_routes.add_routes(router, database, client, dead_letters)
 
     @router.post("/orders/{order_id}/redrive")
-    async def redrive_one(order_id: PathId) -> OrderView:
+    async def redrive_one(order_id: PathId, caller: CallerOf) -> OrderView:
         """Give a failed order another chance."""
-        return view(await database.run(redrive, order_id))
+        return view(await database.run(redrive, order_id, caller))
 
     @router.post("/orders/{order_id}/cancel")
-    async def cancel_one(order_id: PathId, *, force: bool = False) -> OrderView:
+    async def cancel_one(order_id: PathId, caller: CallerOf, *, force: bool = False) -> OrderView:
         """As the public route does. With `force` also an order that failed when it may have been shipped already."""
-        return view(await database.run(cancel, order_id, forced=force))
+        return view(await database.run(cancel, order_id, caller, forced=force))
 
     @router.post("/orders/{order_id}/announce")
-    async def announce_one(order_id: PathId) -> OrderView:
+    async def announce_one(order_id: PathId, caller: CallerOf) -> OrderView:
         """Say again what fulfilment has not answered; a repeat does no harm."""
-        return view(await database.run(announce, order_id))
+        return view(await database.run(announce, order_id, caller))
 
     @router.get("/stock-proof")
     async def prove_stock() -> StockProof:

@@ -1,7 +1,11 @@
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from chassis.process.settings import Credential, FromEnvironment
+from chassis.web.auth import AuthSettings
 
 
-class Settings(BaseSettings):
+class Settings(FromEnvironment):
     """Seconds are the budgets of one placement: client > gateway > `placing_seconds` > `catalog_seconds` > lock wait."""
 
     model_config = SettingsConfigDict(env_prefix="ORDERING_")
@@ -10,13 +14,15 @@ class Settings(BaseSettings):
     redis_url: str
     catalog_url: str
     fulfilment_url: str
-    service_token: str
+    catalog_token: str
+    operator_tokens: Credential
     connections: int = 6
     placing_seconds: float = 8.0
     catalog_seconds: float = 3.0
+    auth: AuthSettings = Field(default_factory=AuthSettings)
 
 
-class MigrationSettings(BaseSettings):
+class MigrationSettings(FromEnvironment):
     model_config = SettingsConfigDict(env_prefix="ORDERING_")
 
     migration_url: str

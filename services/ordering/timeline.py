@@ -6,9 +6,10 @@ from typing import Any
 from pydantic import BaseModel
 from sqlalchemy import Connection, Row, bindparam, select
 
+from chassis.web.access import Caller, Role
 from chassis.web.fields import UtcTime
 from ordering.model import State, order_steps, orders
-from ordering.orders import Order, read
+from ordering.orders import Order, read, visible
 
 
 class StepView(BaseModel):
@@ -19,15 +20,19 @@ class StepView(BaseModel):
     detail: dict[str, Any] = {}
 
 
-def timeline(connection: Connection, order_id: int) -> list[StepView]:
-    """Oldest first. Raises NotFound."""
+def timeline(connection: Connection, order_id: int, caller: Caller) -> list[StepView]:
+    """Oldest first. Raises NotFound. Who asked for something is shown to staff."""
     (order,) = read(connection, [order_id])
     if isinstance(order, Exception):
         raise order
+    visible(order, caller)
     later = select(order_steps).where(order_steps.c.order_id == order_id).order_by(order_steps.c.id)
     steps = _placing(order)
     for row in connection.execute(later):
-        steps += _told(row.step, row.at, dict(row.detail))
+        detail = dict(row.detail)
+        if caller.role is Role.CUSTOMER:
+            detail.pop("by", None)
+        steps += _told(row.step, row.at, detail)
     steps += _fulfilled(connection.execute(FULFILLED, {"id": order_id}).one())
     # Fulfilment tells all tries with each outcome, so after a redrive the first ones come twice, alike in everything.
     once = {step.model_dump_json(): step for step in steps}

@@ -32,7 +32,7 @@ from ordering.stages import stages
 def build(settings: Settings | None = None) -> FastAPI:
     settings = settings or Settings()
     database = Database(settings.database_url, connections=settings.connections)
-    catalog = CatalogClient(settings.catalog_url, settings.service_token, settings.catalog_seconds)
+    catalog = CatalogClient(settings.catalog_url, settings.catalog_token, settings.catalog_seconds)
     client = streams.connect(settings.redis_url)
     broker = streams.broker(settings.redis_url)
     heartbeat = Heartbeat(database, workers, socket.gethostname())

@@ -43,7 +43,7 @@ def catalog(request: pytest.FixtureRequest, catalog_schema: Schema) -> Iterator[
             stand_in.stock = {1: 10, 2: 10}
             yield Catalog(server.url)
         return
-    with real.serving(api.build(Settings(database_url=catalog_schema.url, service_token=TOKEN))) as url:
+    with real.serving(api.build(Settings(database_url=catalog_schema.url, ordering_tokens=(TOKEN,)))) as url:
         catalog = Catalog(url)
         catalog.product(float(PRICE), 10)
         catalog.product(float(PRICE), 10)

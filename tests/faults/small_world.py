@@ -8,6 +8,7 @@ from functools import partial
 import orjson
 
 from catalog import manage_products, reserve_stock
+from chassis.web.access import EVERYBODY
 from chassis.database.transactions import Database
 from chassis.web.idempotency import fingerprint
 from contracts.batches import unseal
@@ -77,7 +78,7 @@ class SmallWorld:
     def cancel(self, order: Order) -> None:
         """Before fulfilment has done anything about it but take it."""
         self.announce()
-        self.ordering.transact(cancel, order.id)
+        self.ordering.transact(cancel, order.id, EVERYBODY)
         self.announce()
         self.answer()
         self.ordering.transact(released, self.catalog.transact(reserve_stock.release, [order.id]))

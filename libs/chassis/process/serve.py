@@ -98,6 +98,13 @@ def main(service: str, ports: Mapping[str, int]) -> None:
             return
         app = module.build()
     except ValidationError as error:
-        missing = ", ".join(f"{service}_{e['loc'][0]}".upper() for e in error.errors())
-        sys.exit(f"{service} {given.role} can't start: these settings are missing or wrong: {missing}")
+        sys.exit(f"{service} {given.role} can't start: {_complaint(error, service)}")
     serve(app, host=given.host, port=given.port or ports[given.role], fd=given.fd)
+
+
+def _complaint(error: ValidationError, service: str) -> str:
+    """What doesn't fit together is said as it is; of a single setting only its name, since its value may be a secret."""
+    together = [e["msg"].removeprefix("Value error, ") for e in error.errors() if not e["loc"]]
+    prefix = "auth" if error.title == "AuthSettings" else service
+    names = ", ".join(f"{prefix}_{e['loc'][0]}".upper() for e in error.errors() if e["loc"])
+    return "; ".join([*together, *([f"these settings are missing or wrong: {names}"] if names else [])])

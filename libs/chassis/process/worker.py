@@ -13,6 +13,7 @@ from chassis.messaging.consumer import Consumer
 from chassis.problems import Unavailable
 from chassis.process.heartbeat import BEAT_SECONDS, FORGET_SECONDS, Heartbeat
 from chassis.process.loops import Loop, running
+from chassis.web.access import Access
 from chassis.web.app import create_app
 
 
@@ -43,4 +44,5 @@ def create_worker(
         await client.aclose()
         database.close()
 
-    return create_app(title, lifespan, {"heartbeat": heartbeat.check, "subscriber": consumer.check})
+    checks = {"heartbeat": heartbeat.check, "subscriber": consumer.check}
+    return create_app(title, lifespan, checks, Access({}))

@@ -10,6 +10,7 @@ from fastapi import FastAPI, Query
 
 from chassis.process import logs
 from chassis.process.serve import serve
+from chassis.web.access import ANYBODY, Access
 from chassis.web.app import create_app
 from chassis.web.routes import public_router
 
@@ -28,7 +29,7 @@ def build() -> FastAPI:
         await asyncio.sleep(seconds)
         return "done"
 
-    return create_app("slow", lifespan, {}, router)
+    return create_app("slow", lifespan, {}, Access({"GET /slow": ANYBODY}), router)
 
 
 if __name__ == "__main__":

@@ -15,9 +15,10 @@ from prometheus_client import REGISTRY
 from pydantic import Field
 
 from chassis.problems import Conflict, Unavailable
+from chassis.web.access import ANYBODY, Access
 from chassis.web.app import create_app
 from chassis.web.fields import Body, Price, Text255
-from chassis.web.idempotency import IdempotencyKey
+from chassis.web.head import HeadOf
 from chassis.web.routes import MAX_BODY_BYTES, public_router
 
 PATH = "/things"
@@ -46,20 +47,21 @@ async def no_lifespan(_app: FastAPI) -> AsyncIterator[None]:
 class App:
     """`created` is what its endpoint was called with."""
 
-    fast_path: str | None
+    is_fast: bool
     created: list[tuple[Thing, str | None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         router = public_router(PATH)
 
         @router.post("")
-        async def create(body: Thing, key: IdempotencyKey) -> Response:
-            self.created.append((body, key))
+        async def create(body: Thing, head: HeadOf) -> Response:
+            self.created.append((body, head.key))
             if body.name in RAISED:
                 raise RAISED[body.name]
             return Response(body.model_dump_json(), 201, {"Location": "/things/1"}, media_type="application/json")
 
-        self.asgi = create_app("tiny", no_lifespan, {}, router, fast_path=self.fast_path)
+        access = Access({f"POST {PATH}": ANYBODY})
+        self.asgi = create_app("tiny", no_lifespan, {}, access, router, fast_paths=[PATH] if self.is_fast else [])
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ def tell(app: App, request: Request) -> Told:
     return Told(sent, list(app.created), "router" in scope, before - len(messages))
 
 
-WITH, WITHOUT = App(PATH), App(None)
+WITH, WITHOUT = App(is_fast=True), App(is_fast=False)
 
 NAMES = st.sampled_from(["thing", "é", "\ud800", " ", *RAISED])
 VALUES = st.one_of(

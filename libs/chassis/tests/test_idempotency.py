@@ -10,6 +10,8 @@ from sqlalchemy import BigInteger, Column, Connection, MetaData, Table, func, se
 
 from chassis.database.transactions import Database
 from chassis.problems import Conflict, Unprocessable
+from chassis.web.access import Caller
+from chassis.web.head import Head
 from chassis.web.idempotency import fingerprint, generated_key, idempotency_table, once
 from faults.proxy import Cut, Link, beside
 from harness.engine import MySQLServer
@@ -40,8 +42,8 @@ def times_done(connection: Connection) -> int:
     return connection.execute(select(func.count()).select_from(done)).scalar_one()
 
 
-async def ask(database: Database, key: str | None, request: bytes = REQUEST) -> Answer:
-    return await once(database, keys, key, request, Answer, work)
+async def ask(database: Database, key: str | None, request: bytes = REQUEST, caller: str = "alice") -> Answer:
+    return await once(database, keys, Head(Caller(caller), key), request, Answer, work)
 
 
 async def test_a_repeat_gets_the_same_answer_and_does_nothing(database: Database) -> None:
@@ -49,6 +51,13 @@ async def test_a_repeat_gets_the_same_answer_and_does_nothing(database: Database
 
     assert first == second
     assert database.transact(times_done) == 1
+
+
+async def test_two_callers_who_use_the_same_key_get_an_answer_each(database: Database) -> None:
+    hers, his = await ask(database, "key", caller="alice"), await ask(database, "key", caller="bob")
+
+    assert hers != his
+    assert database.transact(times_done) == 2
 
 
 async def test_twins_at_once_through_two_replicas_are_done_once(scratch_schema: Schema, database: Database) -> None:
@@ -89,7 +98,7 @@ async def test_a_refusal_does_not_use_the_key_up(database: Database) -> None:
         raise Conflict("not now")
 
     with pytest.raises(Conflict):
-        await once(database, keys, "key", REQUEST, Answer, refuse)
+        await once(database, keys, Head(Caller("alice"), "key"), REQUEST, Answer, refuse)
     await ask(database, "key")
 
     assert database.transact(times_done) == 1

@@ -14,15 +14,25 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from chassis.problems import Conflict, NotFound, Unavailable
+from chassis.web.access import ANYBODY, Access, services
 from chassis.web.app import create_app
 from chassis.web.fields import Body, PathId, Price, Text255
-from chassis.web.idempotency import IdempotencyKey
+from chassis.web.head import HeadOf
 from chassis.web.paging import PageQuery
 from chassis.web.routes import private_router, public_router
 from chassis.web.strict_json import strict_json
 from harness.asgi import in_one_piece
 
 JSON = {"Content-Type": "application/json"}
+
+
+RULES = {
+    "POST /things": ANYBODY,
+    "POST /things/fast": ANYBODY,
+    "GET /things": ANYBODY,
+    "GET /things/{thing_id}": ANYBODY,
+    "GET /private/secrets": services("neighbour"),
+}
 
 
 class Thing(Body):
@@ -47,17 +57,17 @@ async def no_lifespan(_app: FastAPI) -> AsyncIterator[None]:
 
 
 def build(neighbour: Neighbour, received: list[Any]) -> FastAPI:
-    public, private = public_router("/things"), private_router("the token")
+    public, private = public_router("/things"), private_router()
 
     @public.post("", status_code=201)
-    async def create(thing: Thing, key: IdempotencyKey) -> dict[str, Any]:
+    async def create(thing: Thing, head: HeadOf) -> dict[str, Any]:
         received.append(thing)
-        return {"name": thing.name, "key": key}
+        return {"name": thing.name, "key": head.key}
 
     @public.post("/fast")
-    async def create_fast(body: Thing, key: IdempotencyKey) -> Response:
+    async def create_fast(body: Thing, head: HeadOf) -> Response:
         received.append(body)
-        return JSONResponse({"name": body.name, "key": key}, 201)
+        return JSONResponse({"name": body.name, "key": head.key}, 201)
 
     @public.get("")
     async def list_(page: PageQuery) -> dict[str, Any]:
@@ -74,7 +84,9 @@ def build(neighbour: Neighbour, received: list[Any]) -> FastAPI:
     async def secrets() -> list[str]:
         return ["a secret"]
 
-    return create_app("tiny", no_lifespan, {"neighbour": neighbour.check}, public, private, fast_path="/things/fast")
+    access = Access(RULES, credentials={"neighbour": ["the token"]})
+    checks = {"neighbour": neighbour.check}
+    return create_app("tiny", no_lifespan, checks, access, public, private, fast_paths=["/things/fast"])
 
 
 @dataclass

@@ -1,17 +1,18 @@
 """Putting an app together: routes, probes, and problem documents for whatever goes wrong."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 
 from fastapi import APIRouter, FastAPI, Response
-from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
 
 from chassis.problems import Unavailable
 from chassis.web import errors
+from chassis.web.access import Access
 from chassis.web.fast_path import FastPath
 from chassis.web.metrics import Measured, exposition
+from chassis.web.routes import StrictRoute
 
 CHECK_SECONDS = 2.0
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}  # /metrics has ours
@@ -21,26 +22,27 @@ Checks = Mapping[str, Callable[[], Awaitable[None]]]
 
 
 def create_app(
-    title: str, lifespan: Lifespan, checks: Checks, *routers: APIRouter, fast_path: str | None = None
+    title: str, lifespan: Lifespan, checks: Checks, access: Access, *routers: APIRouter, fast_paths: Sequence[str] = ()
 ) -> FastAPI:
     """`checks` say what this process needs to do its work: each returns, or raises Unavailable with a sentence.
 
-    Routes are matched in the order given, so the busiest router comes first. The POST at `fast_path` is of the form that
+    Routes are matched in the order given, so the busiest router comes first. The POSTs at `fast_paths` are of the form that
     FastPath wants.
     """
     app = FastAPI(title=title, lifespan=lifespan, redirect_slashes=False, telemetry=NO_TELEMETRY)
     errors.install(app)
     for router in (*routers, _probes(checks)):
         app.router.routes.extend(router.routes)  # included, each request would look through routers in routers
-    if fast_path is not None:
-        app.add_middleware(FastPath, route=_post_at(fast_path, app))
+    fast = {}
+    for route, gate in access.gates(app):
+        if isinstance(route, StrictRoute):
+            route.gate = gate
+            if route.path in fast_paths and route.methods == {"POST"}:
+                fast[route.path] = route
+    if fast:
+        app.add_middleware(FastPath, routes=fast)
     app.add_middleware(Measured)
     return app
-
-
-def _post_at(path: str, app: FastAPI) -> APIRoute:
-    routes = (route for route in app.routes if isinstance(route, APIRoute))
-    return next(route for route in routes if route.path == path and route.methods == {"POST"})
 
 
 def _probes(checks: Checks) -> APIRouter:

@@ -1,77 +1,89 @@
-"""The fast path: an ordinary request to the busiest route is answered past FastAPI, which would cost more than the work.
+"""The fast path: an ordinary request to one of the busiest routes is answered past FastAPI, which would cost more than the work.
 
 It refuses nothing. A request with anything unusual about it goes to FastAPI, whole, as if nobody had looked at it.
 """
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from fastapi import HTTPException, Response
-from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis.problems import Problem
-from chassis.web.idempotency import PRINTABLE
-from chassis.web.routes import MAX_BODY_BYTES
-from chassis.web.strict_json import strict_json
+from chassis.web.head import PRINTABLE, Head
+from chassis.web.routes import StrictRoute
+
+
+class Ordinary(NamedTuple):
+    """A request of which nothing but the body is left to be looked at."""
+
+    route: StrictRoute
+    head: Head
 
 
 class FastPath:
-    """Pure ASGI. `route` is a POST whose endpoint takes `(body, key: IdempotencyKey)`, returns a Response, raises Problems.
+    """Pure ASGI. `routes`, by path, are POSTs whose endpoints take `(body, head: HeadOf)`, return a Response, raise Problems.
 
-    FastAPI has the same route, so what is unusual is answered by the same endpoint. Once that was called here, nothing is
+    FastAPI has the same routes, so what is unusual is answered by the same endpoint. Once that was called here, nothing is
     handed on any more: it may have done something.
     """
 
-    def __init__(self, app: ASGIApp, route: APIRoute) -> None:
-        assert route.body_field is not None
+    def __init__(self, app: ASGIApp, routes: Mapping[str, StrictRoute]) -> None:
         self.app = app
-        self.route = route
-        self.validate = route.body_field.validate
+        self.routes = routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._is_ordinary(scope):
+        ordinary = self._ordinary(scope)
+        if ordinary is not None:
             message = await receive()
-            body = self._valid_body(message)
+            body = _valid_body(ordinary.route, message)
             if body is not None:
-                response = await self._answer(scope, body)
+                response = await _answer(ordinary, scope, body)
                 await response(scope, receive, send)
                 return
             receive = _again(message, receive)
         await self.app(scope, receive, send)
 
-    async def _answer(self, scope: Scope, body: Any) -> Response:
-        scope["route"] = self.route  # by its name the request is measured
-        key = dict(scope["headers"]).get(b"idempotency-key")
-        try:
-            response: Response = await self.route.endpoint(body, None if key is None else key.decode())
-        except Problem as problem:
-            return problem.response()
-        return response
-
-    def _is_ordinary(self, scope: Scope) -> bool:
+    def _ordinary(self, scope: Scope) -> Ordinary | None:
         """By its head. The body is not asked for before, because who expects a `100 Continue` may be refused without one."""
-        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] != self.route.path:
-            return False
+        if scope["type"] != "http" or scope["method"] != "POST" or scope["query_string"]:
+            return None
+        route = self.routes.get(scope["path"])
         headers = dict(scope["headers"])
+        if (
+            route is None
+            or len(headers) < len(scope["headers"])  # one is given twice
+            or headers.get(b"content-type") != b"application/json"
+            or b"content-encoding" in headers
+        ):
+            return None
         key = headers.get(b"idempotency-key")
-        return (
-            not scope["query_string"]
-            and len(headers) == len(scope["headers"])  # none is given twice
-            and headers.get(b"content-type") == b"application/json"
-            and b"content-encoding" not in headers
-            and (key is None or PRINTABLE.fullmatch(key) is not None)
-        )
+        caller = route.gate.known(headers.get(b"authorization"))
+        if caller is None or (key is not None and PRINTABLE.fullmatch(key) is None):
+            return None
+        return Ordinary(route, Head(caller, None if key is None else key.decode()))
 
-    def _valid_body(self, message: Message) -> Any | None:
-        """None also for one that comes in parts, is too long, or doesn't come: a disconnect has no body."""
-        sent = message.get("body", b"")
-        if message.get("more_body") or len(sent) > MAX_BODY_BYTES:
-            return None
-        try:
-            body, _ = self.validate(strict_json(sent), {}, loc=("body",))
-        except (HTTPException, ValueError):
-            return None
-        return body
+
+async def _answer(ordinary: Ordinary, scope: Scope, body: Any) -> Response:
+    scope["route"] = ordinary.route  # by its name the request is measured
+    try:
+        response: Response = await ordinary.route.endpoint(body, ordinary.head)
+    except Problem as problem:
+        return problem.response()
+    return response
+
+
+def _valid_body(route: StrictRoute, message: Message) -> Any | None:
+    """None also for one that comes in parts, is too long, or doesn't come: a disconnect has no body."""
+    assert route.body_field is not None
+    sent = message.get("body", b"")
+    if message.get("more_body") or len(sent) > route.request_class.max_bytes:
+        return None
+    try:
+        body, _ = route.body_field.validate(route.request_class.parse(sent), {}, loc=("body",))
+    except (HTTPException, ValueError):
+        return None
+    return body
 
 
 def _again(message: Message, receive: Receive) -> Receive:

@@ -1,13 +1,11 @@
 """`Idempotency-Key`: a repeated request gets the first one's answer."""
 
 import hashlib
-import re
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import orjson
-from fastapi import Depends, Request
 from pydantic import BaseModel
 from sqlalchemy import BINARY, Column, Connection, LargeBinary, MetaData, Table, select, text
 from sqlalchemy.dialects.mysql import DATETIME, VARBINARY
@@ -15,34 +13,14 @@ from uuid_utils import uuid7
 
 from chassis.database.transactions import Database
 from chassis.problems import Unprocessable
-from chassis.web.routes import header_values
+from chassis.web.head import KEY_LENGTH, Head
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
-KEY_LENGTH = 255
-PRINTABLE = re.compile(b"[\x20-\x7e]{1,%d}" % KEY_LENGTH)
-
 # Bytes, not characters: the default collation takes `Ab1` and `aB1` for one key.
 KeyColumn = VARBINARY(KEY_LENGTH)
+CallerColumn = VARBINARY(128)  # bytes as well: in text "alice" and "alice " are equal
 FingerprintColumn = BINARY(32)
-
-
-async def key_of(request: Request) -> str | None:
-    """The request's key, if it has one. Raises Unprocessable for one that can't be kept.
-
-    Async although it awaits nothing: as a dependency FastAPI would send a plain function to the thread pool.
-    """
-    keys = header_values(request, b"idempotency-key")
-    if not keys:
-        return None
-    if len(keys) > 1:
-        raise Unprocessable("Send one Idempotency-Key, not several")
-    if not PRINTABLE.fullmatch(keys[0]):
-        raise Unprocessable(f"An Idempotency-Key is 1 to {KEY_LENGTH} printable ASCII characters")
-    return keys[0].decode()
-
-
-IdempotencyKey = Annotated[str | None, Depends(key_of)]
 
 
 def generated_key() -> str:
@@ -73,6 +51,7 @@ def idempotency_table(metadata: MetaData) -> Table:
         "idempotency_keys",
         metadata,
         Column("request_key", KeyColumn, primary_key=True),
+        Column("caller", CallerColumn, primary_key=True),
         Column("fingerprint", FingerprintColumn, nullable=False),
         Column("answer", LargeBinary(2**16), nullable=False),
         Column("created_at", DATETIME(fsp=6), nullable=False, server_default=text("CURRENT_TIMESTAMP(6)")),
@@ -82,26 +61,26 @@ def idempotency_table(metadata: MetaData) -> Table:
 async def once(
     database: Database,
     keys: Table,
-    key: str | None,
+    head: Head,
     request: bytes,
     answer: type[Answer],
     work: Callable[[Connection], Answer],
 ) -> Answer:
-    """The answer recorded for `key`, or that of `work`, recorded in the same commit.
+    """The answer recorded for the caller and his key, or that of `work`, recorded in the same commit.
 
     Without a client's key it makes one up, so that work that can't tell whether it ran already may run again after a
     lost COMMIT. A twin in another transaction makes the insert fail; that transaction runs again and finds the answer.
     """
-    unique_key = (key or generated_key()).encode()
+    identity = {"request_key": (head.key or generated_key()).encode(), "caller": head.caller.id.encode()}
 
     def recorded(connection: Connection) -> Answer:
-        found = connection.execute(select(keys).where(keys.c.request_key == unique_key)).one_or_none()
+        found = connection.execute(select(keys).filter_by(**identity)).one_or_none()
         if found is not None:
             require_same(found.fingerprint, request)
             return answer.model_validate_json(found.answer)
         result = work(connection)
-        row = {"request_key": unique_key, "fingerprint": request, "answer": result.model_dump_json().encode()}
-        connection.execute(keys.insert().values(row))
+        row = {"fingerprint": request, "answer": result.model_dump_json().encode()}
+        connection.execute(keys.insert().values(**identity, **row))
         return result
 
     return await database.run(recorded)

@@ -1,6 +1,5 @@
 """The routes of all our FastAPI apps: strict JSON in, and only from those who may."""
 
-import hmac
 from collections.abc import Callable, Coroutine
 from typing import Any, ClassVar
 
@@ -9,6 +8,7 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.routing import APIRoute
 
 from chassis.problems import Unprocessable
+from chassis.web.access import Gate
 from chassis.web.strict_json import strict_json
 
 MAX_BODY_BYTES = 64 * 1024
@@ -24,7 +24,8 @@ class StrictRequest(Request):
             raise HTTPException(413, f"The body is longer than {self.max_bytes} bytes")
         return self.parse(body)
 
-    def parse(self, body: bytes) -> Any:
+    @staticmethod
+    def parse(body: bytes) -> Any:
         return strict_json(body)
 
 
@@ -33,27 +34,35 @@ class PrivateRequest(StrictRequest):
 
     max_bytes: ClassVar = MAX_PRIVATE_BODY_BYTES
 
-    def parse(self, body: bytes) -> Any:
+    @staticmethod
+    def parse(body: bytes) -> Any:
         return orjson.loads(body)
 
 
 class StrictRoute(APIRoute):
     request_class: ClassVar[type[StrictRequest]] = StrictRequest
+    gate: Gate  # set when the app is put together
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
 
         async def strict(request: Request) -> Response:
-            self.admit(request)
+            await self.admit(request)
             return await handle(self.request_class(request.scope, request.receive))
 
         return strict
 
-    def admit(self, request: Request) -> None:
-        """Raises what is wrong with the request before its body is read."""
+    async def admit(self, request: Request) -> None:
+        """Raises what is wrong with the request before its body is read: first of all that this caller may not ask."""
+        authorization = header_values(request, b"authorization")
+        request.scope["caller"] = await self.gate.admit(b", ".join(authorization) if authorization else None)
         _require_single_parameters(request)
         if self.body_field is not None:
             _require_json(request)
+
+
+class PrivateRoute(StrictRoute):
+    request_class: ClassVar = PrivateRequest
 
 
 def _require_single_parameters(request: Request) -> None:
@@ -79,17 +88,6 @@ def public_router(prefix: str) -> APIRouter:
     return APIRouter(prefix=prefix, route_class=StrictRoute)
 
 
-def private_router(token: str) -> APIRouter:
-    """Routes for the other services: never through the gateway, and only with the service token."""
-    expected = f"Bearer {token}".encode()
-
-    class PrivateRoute(StrictRoute):
-        request_class: ClassVar = PrivateRequest
-
-        def admit(self, request: Request) -> None:
-            given = b"".join(header_values(request, b"authorization"))
-            if not hmac.compare_digest(given, expected):
-                raise HTTPException(401, "The service token is missing or wrong")
-            super().admit(request)
-
+def private_router() -> APIRouter:
+    """Routes for the other services and for operators: never through the gateway."""
     return APIRouter(prefix="/private", route_class=PrivateRoute)

@@ -23,7 +23,7 @@ def database(catalog_schema: Schema) -> Iterator[Database]:
 def catalog_url(schemas: Schemas) -> Iterator[str]:
     """One real server for all tests; it finds new connections after each test's schema was emptied."""
     schemas.empty("catalog")
-    with serving(api.build(Settings(database_url=schemas.of("catalog").url, service_token=TOKEN))) as url:
+    with serving(api.build(Settings(database_url=schemas.of("catalog").url, ordering_tokens=(TOKEN,)))) as url:
         yield url
 
 

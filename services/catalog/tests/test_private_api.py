@@ -219,7 +219,7 @@ def test_without_the_service_token_nothing_is_done(
 
 def test_while_the_database_is_away_nothing_is_decided_and_the_caller_may_come_again() -> None:
     nowhere = "mysql+pymysql://catalog_run:catalog_run@127.0.0.1:1/catalog"
-    app = api.build(Settings(database_url=nowhere, service_token=TOKEN))
+    app = api.build(Settings(database_url=nowhere, ordering_tokens=(TOKEN,)))
     body = {"reservations": [asdict(an_order(n, (1, 1))) for n in (1, 2)]}
 
     async def ask_all() -> tuple[httpx.Response, ...]:

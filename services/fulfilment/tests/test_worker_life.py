@@ -15,7 +15,7 @@ from harness.schemas import Schema
 async def test_a_worker_that_is_told_to_stop_says_that_it_is_going(
     database: Database, fulfilment_schema: Schema, redis_url: str
 ) -> None:
-    app = worker.build(Settings(database_url=fulfilment_schema.url, redis_url=redis_url, service_token="none"))
+    app = worker.build(Settings(database_url=fulfilment_schema.url, redis_url=redis_url, operator_tokens=("none",)))
 
     async with app.router.lifespan_context(app):
         while_it_runs = await database.run(lambda connection: connection.execute(select(workers.c.id)).all())
@@ -29,7 +29,7 @@ async def test_a_worker_forgets_those_that_ended_long_ago(
     database: Database, fulfilment_schema: Schema, redis_url: str
 ) -> None:
     a_worker(database, OTHER, last_beat_seconds_ago=7200)
-    app = worker.build(Settings(database_url=fulfilment_schema.url, redis_url=redis_url, service_token="none"))
+    app = worker.build(Settings(database_url=fulfilment_schema.url, redis_url=redis_url, operator_tokens=("none",)))
 
     async with app.router.lifespan_context(app), asyncio.timeout(10):
         while (OTHER,) in rows(database, "SELECT id FROM workers"):

@@ -6,6 +6,7 @@ import pytest
 from redis.asyncio import Redis
 from sqlalchemy import Connection
 
+from chassis.web.access import EVERYBODY
 from chassis.database.transactions import Database
 from chassis.messaging.outbox import Batch
 from chassis.messaging.relay import Relay
@@ -71,13 +72,13 @@ def test_what_waits_for_no_answer_is_not_announced(database: Database, state: St
 
     assert sent_again(database) == []
     with pytest.raises(Conflict):
-        database.transact(announce, order.id)
+        database.transact(announce, order.id, EVERYBODY)
 
 
 def test_what_was_begun_anew_since_is_not_announced_as_it_was(database: Database) -> None:
     """Its own batch tells how it stands now."""
     [order] = placed_together(database, 1)
-    database.transact(cancel, order.id)
+    database.transact(cancel, order.id, EVERYBODY)
 
     assert sent_again(database) == [(order.id, 2)]
     assert announcements(database) == [("OrderCancelled", order.id, 2)]
@@ -87,7 +88,7 @@ def test_what_was_begun_anew_since_is_not_announced_as_it_was(database: Database
 def test_a_person_may_ask_at_any_time(database: Database, state: State, event: str) -> None:
     order = an_order(database, state, revision=3)
 
-    assert database.transact(announce, order.id) == order
+    assert database.transact(announce, order.id, EVERYBODY) == order
 
     assert announcements(database) == [(event, order.id, 3)]
 
@@ -164,9 +165,9 @@ async def test_an_old_announcement_of_a_dead_relay_hides_no_lost_cancel(
 ) -> None:
     relay = Relay(database, redis_client, outbox, ORDERING, answered)
     order = an_order(database, State.FAILED)
-    database.transact(redrive, order.id)
+    database.transact(redrive, order.id, EVERYBODY)
     database.transact(outbox.claim_new, 1)  # by a relay that dies now
-    database.transact(cancel, order.id)
+    database.transact(cancel, order.id, EVERYBODY)
     await relay.relay()
     assert await stream(redis_client) == [(order.id, 3)]
     await redis_client.delete(ORDERING.name)

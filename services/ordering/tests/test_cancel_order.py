@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 from sqlalchemy import Connection
 
+from chassis.web.access import EVERYBODY, Caller
 from chassis.database.transactions import Database
 from chassis.problems import Conflict, NotFound
 from harness.threads import at_once
@@ -28,14 +29,14 @@ from ordering.tests.factories import (
     the_order,
 )
 
-Verb = Callable[[Connection, int], Order]
+Verb = Callable[[Connection, int, Caller], Order]
 
 
 @pytest.mark.parametrize("state", [State.PLACED, State.FAILED])
 def test_a_cancel_is_noted_and_announced_in_one_commit(database: Database, state: State) -> None:
     order = an_order(database, state, revision=4)
 
-    cancelling = database.transact(cancel, order.id)
+    cancelling = database.transact(cancel, order.id, EVERYBODY)
 
     assert cancelling == the_order(database, order.id)
     assert (cancelling.state, cancelling.revision) == (State.CANCELLING, 5)
@@ -48,7 +49,7 @@ def test_a_cancel_is_noted_and_announced_in_one_commit(database: Database, state
 def test_a_cancel_repeated_gives_the_order_as_it_is(database: Database, state: State) -> None:
     order = an_order(database, state, revision=2)
 
-    assert database.transact(cancel, order.id) == order
+    assert database.transact(cancel, order.id, EVERYBODY) == order
 
     assert the_order(database, order.id) == order
     assert (announcements(database), steps_of(database, order.id)) == ([], [])
@@ -62,7 +63,7 @@ def test_what_can_not_be_cancelled_is_left_as_it_is(database: Database, state: S
     order = an_order(database, state)
 
     with pytest.raises(error):
-        database.transact(cancel, order.id)
+        database.transact(cancel, order.id, EVERYBODY)
 
     assert the_order(database, order.id) == order
     assert announcements(database) == []
@@ -71,7 +72,7 @@ def test_what_can_not_be_cancelled_is_left_as_it_is(database: Database, state: S
 def test_a_failed_order_is_redriven_under_a_new_revision_with_its_announcement(database: Database) -> None:
     order = an_order(database, State.FAILED, revision=2)
 
-    placed = database.transact(redrive, order.id)
+    placed = database.transact(redrive, order.id, EVERYBODY)
 
     assert placed == the_order(database, order.id)
     assert (placed.state, placed.revision) == (State.PLACED, 3)
@@ -84,9 +85,9 @@ def test_a_failed_order_is_redriven_under_a_new_revision_with_its_announcement(d
 
 def test_a_redrive_repeated_changes_nothing(database: Database) -> None:
     order = an_order(database, State.FAILED)
-    first = database.transact(redrive, order.id)
+    first = database.transact(redrive, order.id, EVERYBODY)
 
-    again = database.transact(redrive, order.id)
+    again = database.transact(redrive, order.id, EVERYBODY)
 
     assert again == first
     assert len(announcements(database)) == 1
@@ -97,7 +98,7 @@ def test_only_a_failed_order_is_redriven(database: Database) -> None:
         order = an_order(database, state)
 
         with pytest.raises(Conflict):
-            database.transact(redrive, order.id)
+            database.transact(redrive, order.id, EVERYBODY)
 
         assert the_order(database, order.id) == order
 
@@ -105,14 +106,14 @@ def test_only_a_failed_order_is_redriven(database: Database) -> None:
 @pytest.mark.parametrize("verb", [cancel, redrive])
 def test_an_order_that_never_was_is_not_found(database: Database, verb: Verb) -> None:
     with pytest.raises(NotFound):
-        database.transact(verb, 4711)
+        database.transact(verb, 4711, EVERYBODY)
 
 
 @pytest.mark.parametrize(("verb", "announced"), [(cancel, "OrderCancelled"), (redrive, "OrderPlaced")])
 def test_asked_ten_times_at_once_it_is_done_and_announced_once(database: Database, verb: Verb, announced: str) -> None:
     order = an_order(database, State.FAILED)
 
-    answers = at_once([partial(database.transact, verb, order.id)] * 10)
+    answers = at_once([partial(database.transact, verb, order.id, EVERYBODY)] * 10)
 
     assert {answer.revision for answer in answers} == {2}
     assert announcements(database) == [(announced, order.id, 2)]
@@ -125,12 +126,12 @@ def test_cancel_and_redrive_at_once_end_in_one_of_both_orders(database: Database
 
         def redrive_or_refuse(order_id: int = order.id) -> None:
             try:
-                database.transact(redrive, order_id)
+                database.transact(redrive, order_id, EVERYBODY)
             except Conflict:
                 """The cancel was first."""
 
         def cancel_it(order_id: int = order.id) -> None:
-            database.transact(cancel, order_id)
+            database.transact(cancel, order_id, EVERYBODY)
 
         at_once([redrive_or_refuse, cancel_it])
 
@@ -144,7 +145,7 @@ def test_a_cancel_at_the_same_time_as_the_decision_never_cancels_a_pending_order
 
         def cancel_or_wait(order_id: int = order.id) -> bool:
             try:
-                database.transact(cancel, order_id)
+                database.transact(cancel, order_id, EVERYBODY)
             except StillPending:
                 return False
             return True
@@ -163,7 +164,7 @@ def test_a_crash_leaves_neither_the_wish_nor_its_announcement(database: Database
     order = an_order(database, State.PLACED)
 
     def crash(connection: Connection) -> None:
-        cancel(connection, order.id)
+        cancel(connection, order.id, EVERYBODY)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -177,11 +178,11 @@ def test_a_forced_cancel_says_so_in_its_reminders_too(database: Database) -> Non
     order = an_order(database, State.FAILED)
 
     database.transact(partial(cancel, forced=True), order.id)
-    database.transact(announce, order.id)
+    database.transact(announce, order.id, EVERYBODY)
 
     assert [event["forced"] for event in outbox_events(database) if event["type"] == "OrderCancelled"] == [True, True]
     rows(database, "UPDATE orders SET state = 'failed'")
-    database.transact(cancel, order.id)
+    database.transact(cancel, order.id, EVERYBODY)
     assert [event["forced"] for event in outbox_events(database) if event["type"] == "OrderCancelled"] == [
         True,
         True,
@@ -191,7 +192,7 @@ def test_a_forced_cancel_says_so_in_its_reminders_too(database: Database) -> Non
 
 def test_force_is_not_lost_in_a_cancel_without_it_that_is_under_way(database: Database) -> None:
     order = an_order(database, State.PLACED)
-    database.transact(cancel, order.id)
+    database.transact(cancel, order.id, EVERYBODY)
 
     with pytest.raises(StillCancelling):
         database.transact(partial(cancel, forced=True), order.id)

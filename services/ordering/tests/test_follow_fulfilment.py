@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from chassis.web.access import EVERYBODY
 from chassis.database.transactions import Database
 from contracts.events import FulfilmentCancelled, FulfilmentEvent, FulfilmentFailed, OrderFulfilled, Try
 from harness.statements import statements
@@ -70,7 +71,7 @@ EVENTS: list[tuple[Event, Cause]] = [
 def told_of(database: Database, order_id: int) -> list[str]:
     """The steps of the timeline that placing did not make."""
     placing = {"accepted", "reserved", "refused", "placed", "rejected"}
-    return [step.step for step in database.transact(timeline, order_id) if step.step not in placing]
+    return [step.step for step in database.transact(timeline, order_id, EVERYBODY) if step.step not in placing]
 
 
 @pytest.mark.parametrize(("event", "cause"), EVENTS)
@@ -162,7 +163,11 @@ def test_after_a_redrive_each_try_shows_once_in_the_timeline(database: Database)
 
     database.transact(follow, [fulfilled(order.id, 2, [*TRIES, last])])
 
-    steps = [step for step in database.transact(timeline, order.id) if step.at.year == AT.year and step.at.month == 1]
+    steps = [
+        step
+        for step in database.transact(timeline, order.id, EVERYBODY)
+        if step.at.year == AT.year and step.at.month == 1
+    ]
     assert [(step.step, step.detail.get("number")) for step in steps if step.step != "reserved"] == [
         ("taken", None),
         ("try", 1),
@@ -178,7 +183,7 @@ def test_a_try_keeps_its_own_times_and_reason(database: Database) -> None:
 
     database.transact(follow, [fulfilled(order.id)])
 
-    first, second = [step for step in database.transact(timeline, order.id) if step.step == "try"]
+    first, second = [step for step in database.transact(timeline, order.id, EVERYBODY) if step.step == "try"]
     assert first.at == AT
     assert first.detail == {
         "number": 1,
@@ -205,7 +210,7 @@ def test_an_outcome_tells_in_its_own_step_nothing_of_those_before_it(database: D
     database.transact(follow, [fulfilled(taken.id), overtaking])
 
     told = [
-        {step.step: step.detail for step in database.transact(timeline, order.id) if step.step != "try"}
+        {step.step: step.detail for step in database.transact(timeline, order.id, EVERYBODY) if step.step != "try"}
         for order in (taken, never_taken)
     ]
     placing: dict[str, object] = {"accepted": {}, "reserved": {}, "placed": {}}

@@ -4,6 +4,7 @@ import pytest
 from redis.asyncio import Redis
 from sqlalchemy import Connection
 
+from chassis.web.access import EVERYBODY
 from chassis.database.transactions import Database
 from contracts.batches import names
 from harness.engine import RedisServer
@@ -17,7 +18,7 @@ def announced(database: Database, *states: State) -> list[int]:
     """Orders, each announced a while ago in a batch of its own."""
     orders = [an_order(database, state).id for state in states]
     for order_id in orders:
-        database.transact(announce, order_id)
+        database.transact(announce, order_id, EVERYBODY)
     put_off(database)
     return orders
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pytest
 from sqlalchemy import Connection, text
 
+from chassis.web.access import EVERYBODY
 from chassis.database.transactions import Database
 from contracts.reservations import Difference, HeldLines, StockProof
 from ordering.cancel_order import cancel
@@ -158,7 +159,7 @@ async def test_orders_that_move_meanwhile_raise_no_false_alarm(
         while not stop.is_set():
             placed = await asyncio.gather(*(place(a_new_order(), placing, 5) for _ in range(4)))
             for order in placed[:3]:
-                await database.run(cancel, order.id)
+                await database.run(cancel, order.id, EVERYBODY)
             ids = [order.id for order in placed[:2]]
             await database.run(rows_of, ids)
             await release(database, catalog_client)

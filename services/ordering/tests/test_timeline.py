@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from chassis.web.access import EVERYBODY
 from chassis.database.transactions import Database
 from contracts.events import OrderFulfilled
 from ordering.cancel_order import cancel
@@ -15,7 +16,7 @@ from ordering.worker import follow
 
 
 def steps(database: Database, order_id: int) -> list[str]:
-    return [step.step for step in database.transact(timeline, order_id)]
+    return [step.step for step in database.transact(timeline, order_id, EVERYBODY)]
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,7 @@ def test_it_is_oldest_first_and_tells_when_the_order_was_announced(database: Dat
     )
     database.transact(follow, [event])
 
-    told = database.transact(timeline, order.id)
+    told = database.transact(timeline, order.id, EVERYBODY)
 
     assert [step.at for step in told] == sorted(step.at for step in told)
     assert [step.step for step in told][-4:] == ["announced", "taken", "try", "fulfilled"]
@@ -72,7 +73,7 @@ def written(at: datetime) -> str:
 
 def test_a_cancel_shows_when_it_was_asked_and_when_the_stock_came_back(database: Database) -> None:
     order = an_order(database, State.PLACED)
-    database.transact(cancel, order.id)
+    database.transact(cancel, order.id, EVERYBODY)
     releasing = an_order(database, State.RELEASING)
     database.transact(released, [releasing.id])
 
@@ -83,4 +84,4 @@ def test_a_cancel_shows_when_it_was_asked_and_when_the_stock_came_back(database:
 def test_every_time_says_its_zone(database: Database) -> None:
     order = a_pending_order(database)
 
-    assert all(step.at.tzinfo is not None for step in database.transact(timeline, order.id))
+    assert all(step.at.tzinfo is not None for step in database.transact(timeline, order.id, EVERYBODY))

@@ -15,6 +15,7 @@ from ordering.views import OrderView, placement_answer, view
 PLACED = Order(
     id=1,
     request_key=b"a key",
+    customer="",
     fingerprint=b"",
     state=State.FULFILLED,
     revision=1,

@@ -8,6 +8,7 @@ import orjson
 import pytest
 from redis.asyncio import Redis
 
+from chassis.web.access import EVERYBODY
 from chassis.database.transactions import Database
 from chassis.messaging import streams
 from chassis.messaging.consumer import Consumer, Entry
@@ -113,5 +114,5 @@ async def test_outcomes_repeated_and_shuffled_move_each_order_once(
 
     assert states(database) == {late.id: "fulfilled", cancelling.id: "releasing"}
     assert (steps_of(database, late.id), steps_of(database, cancelling.id)) == ([], ["cancel_accepted"])
-    assert [step.step for step in database.transact(timeline, late.id)].count("fulfilled") == 1
+    assert [step.step for step in database.transact(timeline, late.id, EVERYBODY)].count("fulfilled") == 1
     assert await pending(redis_client) == 0

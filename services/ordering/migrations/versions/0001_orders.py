@@ -12,6 +12,7 @@ def upgrade() -> None:
         CREATE TABLE IF NOT EXISTS orders (
             id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
             request_key VARBINARY(255) NOT NULL,
+            customer VARBINARY(128) NOT NULL DEFAULT '',
             fingerprint BINARY(32) NOT NULL,
             state VARCHAR(16) NOT NULL,
             revision INT NOT NULL DEFAULT 1,
@@ -31,7 +32,8 @@ def upgrade() -> None:
             tries JSON,
             cancel_forced BOOL NOT NULL DEFAULT 0,
             listed BOOL GENERATED ALWAYS AS (state <> 'rejected') VIRTUAL,
-            UNIQUE KEY request_key (request_key),
+            UNIQUE KEY request_key (request_key, customer),
+            KEY by_customer (customer),
             KEY by_state (state),
             KEY by_listed (listed)
         )
