@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable
 from faults import promises
 from faults.ledger import Ledger
 from faults.promises import HOLDING
-from faults.snapshot import Movement, Snapshot
+from faults.snapshot import Movement, Order, Snapshot
 
 SHOWN = 5
+GIVEN_UP = frozenset({"releasing", "cancelled"})
 
 # What a reservation may be in while its order is in a state. None stands for no reservation.
 MAY_BE: dict[str, set[str | None]] = {
@@ -39,7 +40,7 @@ def at_any_moment(now: Snapshot) -> list[str]:
 
 def at_the_end(now: Snapshot, ledger: Ledger, effects: Counter[int]) -> list[str]:
     found = [
-        nothing_shipped_is_cancelled(now, ledger, effects),
+        nothing_shipped_is_cancelled(now.orders.values(), ledger, effects),
         effects_happened_once_a_try(now, effects),
         promises.what_was_not_accepted_is_not_there(now, ledger),
         promises.redriven_orders_did_not_stay_failed(now, ledger),
@@ -179,12 +180,12 @@ def _sums(movements: Iterable[Movement]) -> Counter[int]:
     return sums
 
 
-def nothing_shipped_is_cancelled(now: Snapshot, ledger: Ledger, effects: Counter[int]) -> list[str]:
-    """At any moment, if the effects were read before the snapshot was taken. By force a person may, who knows."""
+def nothing_shipped_is_cancelled(orders: Iterable[Order], ledger: Ledger, effects: Counter[int]) -> list[str]:
+    """At any moment, if the effects were read before the orders were. By force a person may, who knows."""
     return [
         f"order {order.id} is {order.state} and shipped"
-        for order in now.orders.values()
-        if effects[order.id] and order.state in {"releasing", "cancelled"} and order.id not in ledger.perhaps_forced
+        for order in orders
+        if effects[order.id] and order.state in GIVEN_UP and order.id not in ledger.perhaps_forced
     ]
 
 

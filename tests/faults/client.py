@@ -1,5 +1,6 @@
 """The public API as the clients of the run use it: every answer is written into the ledger."""
 
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,6 +16,9 @@ NOT_ACCEPTED = "The order was not accepted"
 # Sentences of a 503 after which no order needs to be looked for, or that the gateway says, which knows no keys.
 NOTHING_DONE = (NOT_ACCEPTED, "Too many requests are waiting", "The service is not available")
 EARLY_SECONDS = 0.5
+# httpcore imports it at every request, to see whether trio runs. Where it isn't installed Python looks on the disk each time.
+sys.modules.setdefault("trio", None)  # type: ignore[arg-type] - None says that there is none
+
 AWAY = {408, 425, 429, 502, 503, 504}
 
 

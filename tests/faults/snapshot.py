@@ -20,7 +20,9 @@ Lines = frozenset[tuple[int, int]]
 
 @contextmanager
 def reader(port: int, user: str) -> Iterator[Connection]:
-    connection = pymysql.connect(host="127.0.0.1", port=port, user=user, password=user, cursorclass=Cursor)
+    connection = pymysql.connect(
+        host="127.0.0.1", port=port, user=user, password=user, cursorclass=Cursor, ssl_disabled=True
+    )
     try:
         yield connection
     finally:

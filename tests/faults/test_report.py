@@ -12,9 +12,11 @@ import pymysql
 import pytest
 from rich.console import Console
 
+from faults import checker
 from faults import run as run_module
 from faults.__main__ import demands
 from faults.crash_points import Campaign
+from faults.eyes import Look
 from faults.ledger import Answer, Ledger, Placement
 from faults.report import Demands, Report, Verdict
 from faults.run import Run
@@ -95,16 +97,16 @@ async def test_the_watch_names_what_it_sees_and_goes_on_after_the_database_was_a
     bad = Snapshot({1: -1}, [], {}, {}, {}, Counter(), {})
     seen: Iterator[Exception | Snapshot] = iter([pymysql.OperationalError(2003, "away"), NOTHING, bad])
 
-    def snapshot(_system: WholeSystem) -> Snapshot:
+    def look(_port: int) -> Look:
         now = next(seen, bad)
         if isinstance(now, Exception):
             raise now
-        return now
+        return Look(checker.at_any_moment(now), [])
 
-    monkeypatch.setattr(run_module, "_snapshot", snapshot)
+    monkeypatch.setattr(run_module, "look", look)
     monkeypatch.setattr(run_module, "LOOK_SECONDS", 0.01)
     report = a_report(NO_DEMANDS)
-    system = cast(WholeSystem, SimpleNamespace(effects=tmp_path / "none"))
+    system = cast(WholeSystem, SimpleNamespace(effects=tmp_path / "none", mysql=SimpleNamespace(port=0)))
     watching = asyncio.create_task(Run(1, 1, NO_DEMANDS, Console())._watch(report, system))
     async with asyncio.timeout(10):
         while report.looks < 3:

@@ -47,7 +47,7 @@ async def available() -> AsyncIterator[None]:
     """Whatever goes wrong with Redis inside is Unavailable."""
     try:
         yield
-    except (RedisError, OSError, TimeoutError) as error:
+    except (RedisError, OSError, TimeoutError, RuntimeError) as error:  # uvloop: of a connection that was just closed
         raise Unavailable(f"Redis is not available: {error}") from error
 
 
