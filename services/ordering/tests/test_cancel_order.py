@@ -6,9 +6,9 @@ from functools import partial
 import pytest
 from sqlalchemy import Connection
 
-from chassis.web.access import EVERYBODY, Caller
 from chassis.database.transactions import Database
 from chassis.problems import Conflict, NotFound
+from chassis.web.access import EVERYBODY, Caller
 from harness.threads import at_once
 from ordering.announce_again import announce
 from ordering.cancel_order import ALREADY, StillCancelling, StillPending, TooLate, cancel
