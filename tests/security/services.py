@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 from fastapi import FastAPI
@@ -98,7 +99,7 @@ class Services:
     async def ask(self, route: Route, headers: dict[str, str]) -> httpx.Response:
         """Of something that isn't there, with an empty object where a body may be sent."""
         path = "/".join("4711" if part.startswith("{") else part for part in route.path.split("/"))
-        body = {} if route.method in {"POST", "PUT"} else None
+        body: dict[str, Any] | None = {} if route.method in {"POST", "PUT"} else None
         return await self.clients[route.service].request(route.method, path, headers=headers, json=body)
 
 
