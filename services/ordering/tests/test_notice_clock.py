@@ -5,8 +5,8 @@ import time
 import pytest
 from redis.asyncio import Redis
 
-from chassis.web.access import EVERYBODY
 from chassis.database.transactions import Database
+from chassis.web.access import EVERYBODY
 from ordering.announce_again import announce
 from ordering.model import State
 from ordering.notice_clock import ClockWatch
