@@ -9,9 +9,9 @@ from decimal import Decimal
 from typing import NamedTuple
 
 import orjson
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, select, text
 
-from chassis.database.rows import array_of, insert
+from chassis.database.rows import folded, insert
 from chassis.database.transactions import Database, Locked, telling_locks
 from chassis.problems import Unavailable, Unprocessable
 from chassis.web.idempotency import require_same
@@ -115,7 +115,7 @@ def accept(connection: Connection, wanted: Sequence[NewOrder]) -> list[Order | U
     # in READ COMMITTED, reads its row.
     with telling_locks():
         insert(connection, orders, rows, keep_first=True)
-    found = _found(connection, [new.key.encode() for new in wanted])  # others may use the same keys
+    found = _found(connection, wanted)
     decided = [order_id for order_id, _, state, _ in found.values() if state is not State.PENDING]
     orders_ = {order.id: order for order in fetch(connection, BY_IDS, ids=decided)} if decided else {}
     return [_joined(new, found[new.identity], orders_) for new in wanted]
@@ -130,8 +130,9 @@ class Found(NamedTuple):
     created_at: datetime
 
 
-def _found(connection: Connection, keys: Sequence[bytes]) -> dict[Identity, Found]:
-    rows = map(orjson.loads, connection.execute(BY_KEYS, {"keys": keys}).scalars())
+def _found(connection: Connection, wanted: Sequence[NewOrder]) -> dict[Identity, Found]:
+    identities = [{"request_key": key, "customer": customer} for key, customer in (new.identity for new in wanted)]
+    rows = map(orjson.loads, connection.execute(BY_IDENTITIES, {"wanted": folded(identities)}).scalars())
     return {
         (bytes.fromhex(key), bytes.fromhex(customer)): Found(
             id_, bytes.fromhex(fingerprint), State(state), datetime.fromisoformat(created_at)
@@ -140,9 +141,16 @@ def _found(connection: Connection, keys: Sequence[bytes]) -> dict[Identity, Foun
     }
 
 
-BY_KEYS = select(
-    array_of(orders.c[name] for name in ("request_key", "customer", "id", "fingerprint", "state", "created_at"))
-).where(orders.c.request_key.in_(bindparam("keys", expanding=True)))
+# A row of the index for each. By keys alone it would be as many as there are customers who once used one, and "1" is a
+# likely key.
+BY_IDENTITIES = text(
+    "SELECT JSON_ARRAY(HEX(orders.request_key), HEX(orders.customer), orders.id, HEX(orders.fingerprint), orders.state, "
+    "CAST(orders.created_at AS CHAR)) "
+    "FROM JSON_TABLE(:wanted, '$[*]' COLUMNS (request_key VARCHAR(510) PATH '$.request_key', "
+    "customer VARCHAR(256) PATH '$.customer')) AS wanted "
+    "STRAIGHT_JOIN orders FORCE INDEX (request_key) "
+    "ON orders.request_key = UNHEX(wanted.request_key) AND orders.customer = UNHEX(wanted.customer)"
+)
 
 
 def _joined(new: NewOrder, found: Found, decided: Mapping[int, Order]) -> Order | Unprocessable:

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
 
 from chassis.problems import Forbidden, Unauthenticated
 
@@ -49,16 +50,17 @@ class Rule:
         return not self.roles and not self.services
 
 
-def roles(*names: Role) -> Rule:
-    return Rule(roles=frozenset(names))
+def roles(one: Role, *others: Role) -> Rule:
+    return Rule(roles=frozenset({one, *others}))
 
 
-def services(*names: str) -> Rule:
-    return Rule(services=frozenset(names))
+def services(one: str, *others: str) -> Rule:
+    return Rule(services=frozenset({one, *others}))
 
 
 ANYBODY = Rule()
 PROBES = {f"GET /{name}": ANYBODY for name in ("livez", "readyz", "metrics")}
+DOCUMENTS = {f"GET /{name}": ANYBODY for name in ("openapi.json", "docs", "docs/oauth2-redirect", "redoc")}  # FastAPI's
 
 Rules = Mapping[str, Rule]  # by method and path: "POST /api/v1/orders"
 Credentials = Mapping[str, Sequence[str]]  # of services by name; two while one replaces the other
@@ -138,6 +140,12 @@ class ServiceGate:
         return caller
 
 
+class Gated(APIRoute):
+    """A route that asks its gate before all else."""
+
+    gate: Gate
+
+
 class Unruled(RuntimeError):
     """Routes and rules don't match."""
 
@@ -150,23 +158,35 @@ class Access:
     tokens: Tokens | None = None
     credentials: Credentials | None = None
 
-    def gates(self, app: FastAPI) -> list[tuple[APIRoute, Gate]]:
-        """One for each route of `app`. Raises Unruled for a route without a rule, or a rule without a route."""
-        rules = {**PROBES, **self.rules}
-        found: list[tuple[APIRoute, Gate]] = []
+    def guard(self, app: FastAPI) -> None:
+        """Give each route its gate.
+
+        Raises Unruled for a route without a rule, a rule without a route, and a route that would not ask its gate.
+        """
+        rules = {**PROBES, **DOCUMENTS, **self.rules}
+        unused = set(rules)
         for route in app.routes:
-            if not isinstance(route, APIRoute):
-                continue
-            [method] = route.methods or {""}
-            rule = rules.pop(f"{method} {route.path}", None)
-            if rule is None:
-                raise Unruled(f"There is no rule who may {method} {route.path}")
-            found.append((route, self._gate(rule)))
-        if rules:
-            raise Unruled(f"There is no route for the rules of {', '.join(sorted(rules))}")
-        return found
+            for name in _names(route):
+                if name not in rules:
+                    raise Unruled(f"There is no rule who may {name}")
+                unused.discard(name)
+                self._close(route, name, rules[name])
+        if unused:
+            raise Unruled(f"There is no route for the rules of {', '.join(sorted(unused))}")
+
+    def _close(self, route: BaseRoute, name: str, rule: Rule) -> None:
+        if isinstance(route, Gated):
+            route.gate = self._gate(rule)
+        elif not rule.is_for_anybody:
+            raise Unruled(f"{name} would not ask its gate: make it with public_router or private_router")
 
     def _gate(self, rule: Rule) -> Gate:
         if rule.services:
             return ServiceGate(rule, self.credentials or {})
         return OpenGate() if self.tokens is None else TokenGate(rule, self.tokens)
+
+
+def _names(route: BaseRoute) -> list[str]:
+    """As rules call it. What answers to any method, such as a mounted app or a WebSocket, can't have a rule."""
+    path, methods = getattr(route, "path", ""), getattr(route, "methods", None)
+    return [f"{method} {path}" for method in sorted({*(methods or {"ANY"})} - {"HEAD"})]

@@ -33,12 +33,9 @@ def create_app(
     errors.install(app)
     for router in (*routers, _probes(checks)):
         app.router.routes.extend(router.routes)  # included, each request would look through routers in routers
-    fast = {}
-    for route, gate in access.gates(app):
-        if isinstance(route, StrictRoute):
-            route.gate = gate
-            if route.path in fast_paths and route.methods == {"POST"}:
-                fast[route.path] = route
+    access.guard(app)
+    posts = (route for route in app.routes if isinstance(route, StrictRoute) and route.methods == {"POST"})
+    fast = {route.path: route for route in posts if route.path in fast_paths}
     if fast:
         app.add_middleware(FastPath, routes=fast)
     app.add_middleware(Measured)

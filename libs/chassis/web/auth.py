@@ -3,12 +3,13 @@
 import logging
 from typing import Literal, Self
 
-from pydantic import AliasChoices, Field, model_validator
+from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from chassis.process.settings import FromEnvironment
 from chassis.web.access import Access, Credentials, Rules
-from chassis.web.tokens import JwtTokens, SigningKeys
+from chassis.web.signing_keys import SigningKeys
+from chassis.web.tokens import JwtTokens
 
 log = logging.getLogger(__name__)
 
@@ -18,21 +19,21 @@ DEVELOPMENT_ISSUER = "urn:order-system:development"
 class AuthSettings(FromEnvironment):
     """`jwks` is the http(s) address or the file of the issuer's public keys. Without an issuer the system is open."""
 
-    model_config = SettingsConfigDict(env_prefix="AUTH_")
+    model_config = SettingsConfigDict(env_prefix="AUTH_", populate_by_name=True)
 
     issuer: str = ""
     jwks: str = ""
     audience: str = "order-system"
     role_claim: str = "role"
     leeway_seconds: float = Field(default=30, ge=0, le=300)
-    environment: Literal["development", "production"] = Field(
-        default="development", validation_alias=AliasChoices("environment", "ENVIRONMENT")
-    )
+    environment: Literal["development", "production"] = Field("development", validation_alias="ENVIRONMENT")
 
     @model_validator(mode="after")
     def fit_together(self) -> Self:
-        if self.issuer and not self.jwks:
-            raise ValueError("AUTH_ISSUER needs AUTH_JWKS, the address or the file of its public keys")
+        if bool(self.issuer) != bool(self.jwks):
+            raise ValueError(
+                "AUTH_ISSUER needs AUTH_JWKS, the address or the file of its public keys, and the other way"
+            )
         if self.environment == "production" and not self.issuer:
             raise ValueError("ENVIRONMENT=production needs AUTH_ISSUER: without one anybody may do everything")
         if self.environment == "production" and self.issuer == DEVELOPMENT_ISSUER:

@@ -5,10 +5,9 @@ from typing import Any, ClassVar
 
 import orjson
 from fastapi import APIRouter, HTTPException, Request, Response
-from fastapi.routing import APIRoute
 
 from chassis.problems import Unprocessable
-from chassis.web.access import Gate
+from chassis.web.access import Gated
 from chassis.web.strict_json import strict_json
 
 MAX_BODY_BYTES = 64 * 1024
@@ -39,9 +38,8 @@ class PrivateRequest(StrictRequest):
         return orjson.loads(body)
 
 
-class StrictRoute(APIRoute):
+class StrictRoute(Gated):
     request_class: ClassVar[type[StrictRequest]] = StrictRequest
-    gate: Gate  # set when the app is put together
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()

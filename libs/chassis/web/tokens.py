@@ -1,121 +1,28 @@
-"""Bearer tokens: JWTs that one issuer signs for us, checked with the keys that it publishes.
+"""Bearer tokens: JWTs that one issuer signs for us, checked with the keys that it publishes."""
 
-Only signatures by key pairs count. With a shared secret (HS256) whoever checks a token could make one, and a public key could
-be passed off as the secret.
-"""
-
-import asyncio
-import logging
+import re
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
-import aiohttp
 import jwt
-import orjson
 
-from chassis.problems import Unauthenticated, Unavailable
+from chassis.problems import Unauthenticated
 from chassis.web.access import Caller, Role
+from chassis.web.signing_keys import SigningKeys
 
-log = logging.getLogger(__name__)
-
-ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"})
 REQUIRED = ["exp", "iss", "aud", "sub"]
-LONGEST_SUBJECT = 128
+LONGEST_SUBJECT = 128  # bytes, as the columns that keep it have
 LONGEST_TOKEN = 4096
 MOST_REMEMBERED = 10_000
-REFRESH_SECONDS = 60.0
-ASK_AGAIN_SECONDS = 5.0  # for a key that isn't known: whoever makes up key ids must not make us ask for each
-FETCH_SECONDS = 2.0
-
-
-class SigningKeys:
-    """The issuer's keys by their ids, from a JWKS at an http(s) address or in a file.
-
-    They are read again every REFRESH_SECONDS, and when a token names one that isn't known. If that fails, those known go on.
-    """
-
-    def __init__(self, source: str) -> None:
-        self._source = source
-        self._keys: Mapping[str, jwt.PyJWK] | None = None
-        self._content = b""
-        self._read_at = float("-inf")
-        self._reading: asyncio.Task[None] | None = None
-        self.version = 0  # another one when the keys are others
-
-    async def named(self, key_id: str) -> jwt.PyJWK | None:
-        """Raises Unavailable as long as no keys could be had at all."""
-        if (self._keys is None or key_id not in self._keys) and self._age() > ASK_AGAIN_SECONDS:
-            await asyncio.shield(self._read_again())
-        if self._keys is None:
-            raise Unavailable("The keys that tokens are checked with can't be had")
-        return self._keys.get(key_id)
-
-    def keep_fresh(self) -> None:
-        """Whoever uses them calls it; nobody waits for it."""
-        if self._age() > REFRESH_SECONDS:
-            self._read_again()
-
-    def _age(self) -> float:
-        """Seconds since they were read. While they are being read the first time, those who need them wait for that."""
-        is_first = self._reading is not None and self._keys is None
-        return float("inf") if is_first else time.monotonic() - self._read_at
-
-    def _read_again(self) -> asyncio.Task[None]:
-        """One at a time, for all who want it."""
-        if self._reading is None:
-            self._read_at = time.monotonic()
-            self._reading = asyncio.get_running_loop().create_task(self._read())
-            self._reading.add_done_callback(self._done)
-        return self._reading
-
-    def _done(self, _task: asyncio.Task[None]) -> None:
-        self._reading = None
-
-    async def _read(self) -> None:
-        try:
-            content = await self._fetch()
-            keys = _usable(orjson.loads(content)["keys"])
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, LookupError, TypeError) as error:
-            log.warning("the keys of %s can't be had: %s: %s", self._source, type(error).__name__, error)
-            return
-        if content != self._content:
-            self.version += 1
-        self._keys, self._content = keys, content
-
-    async def _fetch(self) -> bytes:
-        if not self._source.startswith(("http://", "https://")):
-            return await asyncio.to_thread(Path(self._source).read_bytes)
-        timeout = aiohttp.ClientTimeout(FETCH_SECONDS)
-        async with (
-            aiohttp.ClientSession(timeout=timeout) as http,
-            http.get(self._source, raise_for_status=True) as found,
-        ):
-            return await found.read()
-
-
-def _usable(keys: list[dict[str, Any]]) -> dict[str, jwt.PyJWK]:
-    """Those for signatures by key pairs. One that this version can't read is no reason to do without the others."""
-    found = {}
-    for key in keys:
-        if key.get("use", "sig") != "sig":
-            continue
-        try:
-            usable = jwt.PyJWK(key)
-        except jwt.PyJWTError as error:
-            log.warning("a key of the issuer can't be used: %s", error)
-            continue
-        if usable.algorithm_name in ALGORITHMS:
-            found[str(usable.key_id or "")] = usable
-    return found
+BEARER = re.compile(rb"bearer ([\w.-]{1,%d})" % LONGEST_TOKEN, re.IGNORECASE)
 
 
 class Remembered(NamedTuple):
-    """Whose a token is, and until when, as `time.time()` has it. `version` is that of the keys it was checked with."""
+    """Whose a token is, and when it expires in Unix seconds. `version` is that of the keys it was checked with."""
 
     caller: Caller
-    until: float
+    expires: int
     version: int
 
 
@@ -134,11 +41,12 @@ class JwtTokens:
 
     def known(self, authorization: bytes) -> Caller | None:
         """Checking a signature costs more than all else that is done for an order, so a good token is remembered."""
-        self._keys.keep_fresh()
+        are_fresh = self._keys.are_fresh()
         found = self._remembered.get(authorization)
-        if found is None or found.until < time.time() or found.version != self._keys.version:
+        if found is None or not are_fresh or found.version != self._keys.version:
             return None
-        return found.caller
+        # Expiry is an agreement of clocks with the issuer, not with the database; `jwt.decode` goes by this one as well.
+        return found.caller if found.expires > time.time() - self._leeway_seconds else None
 
     async def caller(self, authorization: bytes) -> Caller:
         known = self.known(authorization)
@@ -148,8 +56,7 @@ class JwtTokens:
         caller = Caller(_subject(claims), self._role(claims))
         if len(self._remembered) >= MOST_REMEMBERED:
             self._remembered.clear()
-        until = claims["exp"] + self._leeway_seconds
-        self._remembered[authorization] = Remembered(caller, until, self._keys.version)
+        self._remembered[authorization] = Remembered(caller, int(claims["exp"]), self._keys.version)
         return caller
 
     async def _claims(self, token: str) -> dict[str, Any]:
@@ -187,16 +94,16 @@ class InvalidToken(Unauthenticated):
 
 
 def _token_of(authorization: bytes) -> str:
-    scheme, _, token = authorization.partition(b" ")
-    if scheme.lower() != b"bearer" or len(token) > LONGEST_TOKEN or not token.isascii():
-        raise InvalidToken("Send the token as Authorization: Bearer ...")
-    return token.decode()
+    """Raises InvalidToken also for two headers, which come joined by a comma."""
+    bearer = BEARER.fullmatch(authorization)
+    if bearer is None:
+        raise InvalidToken(f"Send one token of at most {LONGEST_TOKEN} characters as Authorization: Bearer ...")
+    return bearer[1].decode()
 
 
 def _subject(claims: Mapping[str, Any]) -> str:
-    subject = claims["sub"]
-    if not isinstance(subject, str) or not 0 < len(subject.encode(errors="replace")) <= LONGEST_SUBJECT:
-        raise InvalidToken(f"The token's subject is 1 to {LONGEST_SUBJECT} bytes")
-    if not subject.isprintable():
-        raise InvalidToken("The token's subject is printable")
+    """Raises InvalidToken for one that can't be kept, or not be read by a person."""
+    subject: str = claims["sub"]  # PyJWT has made sure of its type
+    if not subject.isprintable() or not 0 < len(subject.encode()) <= LONGEST_SUBJECT:
+        raise InvalidToken(f"The token's subject is not 1 to {LONGEST_SUBJECT} bytes of printable text")
     return subject

@@ -76,12 +76,10 @@ async def redis_client(redis_url: str) -> AsyncIterator[Redis]:
 
 
 @pytest.fixture(scope="session")
-async def app(
+def settings(
     schemas: Schemas, redis_server: RedisServer, catalog_server: StandInServer, fulfilment_server: StandInServer
-) -> AsyncIterator[FastAPI]:
-    """The real one, with everything behind it; it finds new connections after each test's schema was emptied."""
-    schemas.empty("ordering")
-    settings = Settings(
+) -> Settings:
+    return Settings(
         database_url=schemas.of("ordering").url,
         redis_url=redis_server.url,
         catalog_url=catalog_server.url,
@@ -92,16 +90,25 @@ async def app(
         placing_seconds=3.0,
         catalog_seconds=0.5,
     )
+
+
+@pytest.fixture(scope="session")
+async def app(schemas: Schemas, settings: Settings) -> AsyncIterator[FastAPI]:
+    """The real one, with everything behind it; it finds new connections after each test's schema was emptied."""
+    schemas.empty("ordering")
     app = api.build(settings)
     async with app.router.lifespan_context(app):
         yield app
+
+
+def client_of(app: FastAPI, headers: dict[str, str] | None = None) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(in_one_piece(app))
+    return httpx.AsyncClient(transport=transport, base_url="http://ordering", headers=headers)
 
 
 @pytest.fixture
 async def client(
     app: FastAPI, ordering_schema: Schema, catalog: CatalogStandIn, fulfilment: CatalogStandIn
 ) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(in_one_piece(app)), base_url="http://ordering"
-    ) as client:
+    async with client_of(app) as client:
         yield client

@@ -27,7 +27,9 @@ DECIDED_AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 _keys = count(1)
 
 
-def a_new_order(key: str | None = None, *lines: tuple[int, int], expected_total: str | None = None) -> NewOrder:
+def a_new_order(
+    key: str | None = None, *lines: tuple[int, int], expected_total: str | None = None, customer: str = ""
+) -> NewOrder:
     """Lines are (product id, quantity)."""
     wanted = lines or ((1, 2),)
     return NewOrder(
@@ -35,6 +37,7 @@ def a_new_order(key: str | None = None, *lines: tuple[int, int], expected_total:
         fingerprint=fingerprint(wanted, expected_total),
         lines=[Line(product_id=product_id, quantity=quantity) for product_id, quantity in wanted],
         expected_total=None if expected_total is None else Decimal(expected_total),
+        customer=customer,
     )
 
 
@@ -53,11 +56,13 @@ def a_pending_order(database: Database, *lines: tuple[int, int], key: str | None
     return order
 
 
-def an_order(database: Database, state: State, *, revision: int = 1, due_in: int | None = 10) -> Order:
+def an_order(
+    database: Database, state: State, *, revision: int = 1, due_in: int | None = 10, customer: str = ""
+) -> Order:
     """One of two units of product 1, as it stands in the table once it has got there. `due_in` is in seconds."""
 
     def plant(connection: Connection) -> Order:
-        [order] = accept(connection, [a_new_order()])
+        [order] = accept(connection, [a_new_order(customer=customer)])
         assert isinstance(order, Order)
         if state is not State.PENDING:
             decide(connection, [refused(order) if state is State.REJECTED else held(order)])

@@ -4,7 +4,7 @@ import asyncio
 from functools import partial
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from chassis.database.transactions import Database
 from chassis.problems import Unprocessable
@@ -92,6 +92,21 @@ def test_keys_are_compared_byte_by_byte(database: Database, keys: tuple[str, str
     assert isinstance(other, Order)
     assert one.id != other.id
     assert again == one
+
+
+def test_however_many_others_use_its_key_an_order_costs_the_database_no_more(database: Database) -> None:
+    """Clients that count begin at 1."""
+    accept_all(database, *(a_new_order("1", customer=f"customer {n}") for n in range(1000)))
+
+    assert database.transact(index_reads, a_new_order("1", customer="alice")) < 50
+
+
+def index_reads(connection: Connection, new: NewOrder) -> int:
+    """While it is accepted."""
+    status = text("SHOW SESSION STATUS WHERE Variable_name IN ('Handler_read_key', 'Handler_read_next')")
+    before = {name: int(count) for name, count in connection.execute(status)}
+    accept(connection, [new])
+    return sum(int(count) - before[name] for name, count in connection.execute(status))
 
 
 def test_two_replicas_with_the_same_key_at_once_accept_one_order(database: Database) -> None:
