@@ -1,7 +1,7 @@
 """Who a client of ours is to a secured system: a customer where orders are concerned, and staff for all else."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from http import HTTPStatus
 
 import httpx
@@ -24,7 +24,7 @@ class Credentials(httpx.Auth):
         role = Role.CUSTOMER if OF_CUSTOMERS.match(path) else Role.STAFF
         return f"Bearer {self._tokens[role]}"
 
-    def auth_flow(self, request: httpx.Request) -> Iterator[httpx.Request]:
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         request.headers["Authorization"] = self.header(request.url.path)
         yield request
 

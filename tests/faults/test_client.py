@@ -14,7 +14,7 @@ System = Callable[[httpx.Request], httpx.Response]
 
 
 def who(request: httpx.Request) -> str:
-    return request.headers.get("authorization", "").removeprefix("Bearer ")
+    return str(request.headers.get("authorization", "")).removeprefix("Bearer ")
 
 
 def tight(request: httpx.Request) -> httpx.Response:
