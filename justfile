@@ -11,11 +11,19 @@ compile := "uv pip compile --quiet --universal --generate-hashes --no-emit-index
 default:
     @{{ just_executable() }} --list --unsorted
 
-# Run the whole system in the foreground, on http://localhost:8000
+# Run the whole system in the foreground, on http://localhost:8000; with --secured it asks for tokens
 [group('run')]
 [no-exit-message]
-up: _venv
-    @exec {{ bin }}/python -m local.up
+[positional-arguments]
+up *arguments: _venv
+    @exec {{ bin }}/python -m local.up "$@"
+
+# Print a token for `./justw up --secured`: `./justw token --role staff`, or `--role customer --subject alice`
+[group('run')]
+[no-exit-message]
+[positional-arguments]
+token *arguments: _venv
+    @exec {{ bin }}/python -m local.issue_token "$@"
 
 # Play what the system promises against the running one, with a verdict on each
 [group('run')]

@@ -4,15 +4,22 @@ import os
 import sys
 from typing import NoReturn
 
+from local.development_issuer import DevelopmentIssuer
 from local.topology import ROOT, SERVICES, WORKERS, Topology
 
 COMPOSE = ("docker", "compose", "--profile", "all")
+SECURED = ("-f", "docker-compose.yml", "-f", "docker-compose.secured.yml")
 
 
-def up() -> NoReturn:
+def up(issuer: DevelopmentIssuer | None) -> NoReturn:
+    """With an issuer the services trust it, and nobody without one of its tokens."""
+    files = SECURED if issuer else ()
+    if issuer:
+        os.environ["JWKS_FILE"] = issuer.environment()["AUTH_JWKS"]
     replicas = Topology.from_environment().replicas
     scaled = [*SERVICES, *(f"{service}-worker" for service in WORKERS)]
-    become(*COMPOSE, "up", "--build", *(f"--scale={name}={replicas}" for name in scaled))
+    scales = [f"--scale={name}={replicas}" for name in scaled]
+    become("docker", "compose", *files, "--profile", "all", "up", "--build", *scales)
 
 
 def reset() -> NoReturn:

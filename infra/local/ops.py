@@ -3,15 +3,18 @@
 import os
 import sys
 
+from chassis.web.access import Role
 from local import runtime
 from local.compose import COMPOSE, become
+from local.development_issuer import DevelopmentIssuer
 from local.errors import run_main
 from local.topology import Topology
 
 
 def main() -> None:
+    os.environ |= _staff_token()
     if runtime.choose() == "docker":
-        become(*COMPOSE, "exec", "ordering", "python", "-m", "ops", *sys.argv[1:])
+        become(*COMPOSE, "exec", "--env", "OPS_STAFF_TOKEN", "ordering", "python", "-m", "ops", *sys.argv[1:])
     topology = Topology.from_environment()
     os.environ |= topology.environment() | {
         "OPS_ORDERING_URL": f"http://{topology.address('ordering')}",
@@ -19,6 +22,14 @@ def main() -> None:
         "OPS_TOKEN": topology.environment()["ORDERING_OPERATOR_TOKENS"],
     }
     become(sys.executable, "-m", "ops", *sys.argv[1:])
+
+
+def _staff_token() -> dict[str, str]:
+    """That of whoever has one. Otherwise, if there is a development issuer, one of its: an open system doesn't look at it."""
+    issuer = DevelopmentIssuer.of_place()
+    if os.environ.get("OPS_STAFF_TOKEN") or not issuer.exists:
+        return {}
+    return {"OPS_STAFF_TOKEN": issuer.token(Role.STAFF, "operator", hours=1)}
 
 
 if __name__ == "__main__":

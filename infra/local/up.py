@@ -1,16 +1,18 @@
 """`python -m local.up`: the whole system in the foreground, until Ctrl-C."""
 
+import argparse
 import contextlib
 import os
 import select
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import NoReturn
 
 from local import binaries, compose, instance, migrations, runtime, supervisor_config
+from local.development_issuer import DevelopmentIssuer
 from local.errors import LocalError, run_main, tail
 from local.gateway_server import Gateway, get
 from local.mysql_server import MySQL
@@ -33,29 +35,36 @@ class StopAsked(Exception):
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(prog="./justw up", description="Runs the whole system in the foreground.")
+    parser.add_argument("--secured", action="store_true", help="ask for tokens, such as `./justw token` makes")
+    issuer = DevelopmentIssuer.of_place() if parser.parse_args().secured else None
     if runtime.choose() == "docker":
-        compose.up()
+        compose.up(issuer)
     _raise_on_stop_signals()
     # A Ctrl-C before anything runs ends quietly as well.
     with contextlib.suppress(StopAsked):
-        up(Topology.from_environment(), instance.place())
+        up(Topology.from_environment(), instance.place(), issuer)
 
 
-def up(topology: Topology, place: Path) -> None:
+def up(topology: Topology, place: Path, issuer: DevelopmentIssuer | None) -> None:
     with instance.alone_in(place, topology):
         binaries.ensure_installed(place / "log" / "apt.log")
-        system = System(topology, place)
+        system = System(topology, place, issuer.environment() if issuer else {})
         system.prepare()
         with system.supervised() as supervisord:
             system.start()
+            if issuer:
+                _say("Whoever calls it shows a token: ./justw token --role customer, or --role staff.")
             _say(f"The system is up on http://localhost:{topology.ports['GATEWAY_PORT']} - Ctrl-C stops it.")
             _wait_for_end(supervisord)
             raise NotRunning
 
 
 class System:
-    def __init__(self, topology: Topology, place: Path) -> None:
+    def __init__(self, topology: Topology, place: Path, auth: Mapping[str, str]) -> None:
+        """`auth` says whose tokens count."""
         ports = topology.ports
+        self._auth = auth
         self.topology = topology
         self.place = place
         self.mysql = MySQL(place / "mysql", ports["MYSQL_PORT"])
@@ -77,7 +86,7 @@ class System:
         """supervisord, with nothing started yet; in the end everything stops, the gateway first, the servers last."""
         try:
             with console() as output:
-                process = self.supervisor.run(self.topology.environment(self.mysql.socket), output)
+                process = self.supervisor.run(self._environment(), output)
                 try:
                     yield process
                 except NotRunning:
@@ -88,12 +97,15 @@ class System:
         finally:
             _say("Stopped.")
 
+    def _environment(self) -> dict[str, str]:
+        return {**self.topology.environment(self.mysql.socket), **self._auth}
+
     def start(self) -> None:
         self.supervisor.start(SERVERS)
         for server in (self.mysql, self.redis):
             self._wait_ready(server)
         self.mysql.grant()
-        migrations.migrate_all(self.topology.environment(self.mysql.socket))
+        migrations.migrate_all(self._environment())
         self.supervisor.start([*PROCESSES, *GATEWAY])
         wait_until(self._healthy, HEALTHY_SECONDS, self._unhealthy)
 

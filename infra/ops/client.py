@@ -7,11 +7,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Settings(BaseSettings):
+    """`token` opens the private routes. A secured system asks for one of its issuer's `staff_token`s at the public ones."""
+
     model_config = SettingsConfigDict(env_prefix="OPS_")
 
     ordering_url: str = "http://127.0.0.1:8102"
     fulfilment_url: str = "http://127.0.0.1:8103"
     token: str
+    staff_token: str = ""
 
 
 PATIENCE = httpx.Timeout(3600, connect=2)  # the stock proof of millions of orders takes minutes
@@ -23,11 +26,9 @@ class Refused(Exception):
 
 class Services:
     def __init__(self, settings: Settings) -> None:
-        headers = {"Authorization": f"Bearer {settings.token}"}
+        self._settings = settings
         urls = {"ordering": settings.ordering_url, "fulfilment": settings.fulfilment_url}
-        self._clients = {
-            name: httpx.Client(base_url=url, headers=headers, timeout=PATIENCE) for name, url in urls.items()
-        }
+        self._clients = {name: httpx.Client(base_url=url, timeout=PATIENCE) for name, url in urls.items()}
 
     def get(self, service: str, path: str) -> Any:
         return self._ask(service, "GET", path)
@@ -46,9 +47,13 @@ class Services:
             rows += page
         return rows
 
+    def _authorization(self, path: str) -> dict[str, str]:
+        token = self._settings.token if path.startswith("/private/") else self._settings.staff_token
+        return {"Authorization": f"Bearer {token}"} if token else {}
+
     def _ask(self, service: str, method: str, path: str) -> Any:
         try:
-            response = self._clients[service].request(method, path)
+            response = self._clients[service].request(method, path, headers=self._authorization(path))
             answer = response.json()
         except httpx.HTTPError as error:
             raise Refused(f"{service} does not answer ({type(error).__name__}): is the system up?") from error

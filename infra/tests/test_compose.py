@@ -7,11 +7,13 @@ import pytest
 import yaml
 
 from chassis.process.serve import DRAIN_SECONDS
+from local.development_issuer import DevelopmentIssuer
 from local.mysql_server import MySQL
 from local.redis_server import Redis
 from local.topology import PORTS, ROOT, SERVICES, WORKERS
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SECURED = yaml.safe_load((ROOT / "docker-compose.secured.yml").read_text())
 CONTAINERS: dict[str, dict[str, Any]] = COMPOSE["services"]
 
 SERVERS = {"gateway", "mysql", "redis"}
@@ -63,6 +65,26 @@ def test_mysql_is_spoken_to_without_tls(name: str) -> None:
 
     assert urls
     assert all(url.endswith("?ssl_disabled=true") for url in urls)
+
+
+@pytest.mark.parametrize("name", sorted(PROCESSES))
+def test_a_process_is_told_whose_tokens_count_and_is_open_otherwise(name: str) -> None:
+    environment = CONTAINERS[name]["environment"]
+
+    assert environment["AUTH_ISSUER"] == "${AUTH_ISSUER:-}"
+    assert environment["AUTH_JWKS"] == "${AUTH_JWKS:-}"
+    assert environment["ENVIRONMENT"] == "${ENVIRONMENT:-development}"
+
+
+def test_secured_every_process_trusts_the_development_issuer_and_sees_its_public_key_alone(tmp_path: Path) -> None:
+    issuer = DevelopmentIssuer(tmp_path)
+    assert SECURED["services"].keys() == PROCESSES
+
+    for process in SECURED["services"].values():
+        [key] = process["volumes"]
+        assert process["environment"] == issuer.environment() | {"AUTH_JWKS": key["target"]}
+        assert key["source"] == "${JWKS_FILE:-./.local/auth/jwks.json}"
+        assert key["read_only"]
 
 
 def test_mysql_has_the_options_it_has_without_docker() -> None:

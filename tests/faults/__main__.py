@@ -67,6 +67,7 @@ def demands(minutes: float, *, short: bool) -> Demands:
         forced_cancels=int(5 * part),
         redrives=max(1, int(20 * part)),
         looks=int(minutes * 15),
+        hidden=max(1, int(200 * part)),
         crash_points=part * half,
     )
 

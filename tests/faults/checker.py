@@ -49,6 +49,7 @@ def at_the_end(now: Snapshot, ledger: Ledger, effects: Counter[int]) -> list[str
         promises.too_late_was_true(now, ledger),
         promises.acknowledged_orders_exist_and_ended(now, ledger),
         promises.orders_are_known_to_a_client(now, ledger),
+        promises.customers_were_shown_their_own_only(now, ledger),
         promises.refusals_are_recorded(now, ledger),
         promises.adjustments_count_once(now, ledger),
         promises.flash_sales_sold_out(now, ledger),
@@ -131,8 +132,8 @@ def movements_match_reservations(now: Snapshot) -> list[str]:
 
 
 def one_key_one_order(now: Snapshot) -> list[str]:
-    times = Counter(order.key for order in now.orders.values())
-    return [f"key {key} has {count} orders" for key, count in times.items() if count > 1]
+    times = Counter(order.identity for order in now.orders.values())
+    return [f"key {key} of {customer} has {count} orders" for (customer, key), count in times.items() if count > 1]
 
 
 def one_completion_each(now: Snapshot) -> list[str]:

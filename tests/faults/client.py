@@ -10,12 +10,13 @@ import httpx
 import orjson
 
 from faults.ledger import Answer, Ledger, Placement
+from faults.people import STAFF, another_than
 
 TIMEOUT = httpx.Timeout(20, connect=3)
 API = "/api/v1"
 NOT_ACCEPTED = "The order was not accepted"
 # Sentences of a 503 after which no order needs to be looked for, or that the gateway says, which knows no keys.
-NOTHING_DONE = (NOT_ACCEPTED, "Too many requests are waiting", "The service is not available")
+NOTHING_DONE = (NOT_ACCEPTED, "Too many requests are waiting", "The service is not available", "The keys that tokens")
 EARLY_SECONDS = 0.5
 # httpcore imports it at every request, to see whether trio runs. Where it isn't installed Python looks on the disk each time.
 sys.modules.setdefault("trio", cast(ModuleType, None))
@@ -24,8 +25,11 @@ AWAY = {408, 425, 429, 502, 503, 504}
 
 
 class Client:
-    def __init__(self, url: str, ledger: Ledger) -> None:
+    """`tokens` are those of the people, by name."""
+
+    def __init__(self, url: str, ledger: Ledger, tokens: Mapping[str, str]) -> None:
         self.ledger = ledger
+        self._authorization = {name: {"authorization": f"Bearer {token}"} for name, token in tokens.items()}
         limits = httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=2)
         self._http = httpx.AsyncClient(base_url=url, timeout=TIMEOUT, limits=limits)
 
@@ -33,10 +37,17 @@ class Client:
         await self._http.aclose()
 
     async def call(
-        self, method: str, path: str, body: Any = None, key: str | None = None, headers: Mapping[str, str] | None = None
+        self,
+        who: str | None,
+        method: str,
+        path: str,
+        body: Any = None,
+        key: str | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Answer | None:
-        """None when the outcome is unknown: no answer at all."""
+        """With the token of `who`, or without one. None when the outcome is unknown: no answer at all."""
         headers = {"content-type": "application/json"} | ({"idempotency-key": key} if key else {}) | dict(headers or {})
+        headers |= self._authorization[who] if who else {}
         content = orjson.dumps(body) if body is not None else None
         name = f"{method} {path.strip('0123456789')}"
         with self.ledger.request():
@@ -65,7 +76,7 @@ class Client:
             body |= {"expected_total": placement.expected_total}
         placement.sent += 1
         with self.ledger.wait(frozenset(product for product, _ in placement.lines)) as wait:
-            answer = await self.call("POST", f"{API}/orders", body, placement.key)
+            answer = await self.call(placement.customer, "POST", f"{API}/orders", body, placement.key)
             wait.refused = answer is None or answer.status in AWAY
         if answer is None or answer.status in AWAY:
             placement.unknown += 1
@@ -101,14 +112,14 @@ class Client:
     async def misuse(self, placement: Placement) -> None:
         """Another body under a key that was answered: refused, and nothing else."""
         body = {"product_id": placement.lines[0][0], "quantity": 9_999}
-        answer = await self.call("POST", f"{API}/orders", body, placement.key)
+        answer = await self.call(placement.customer, "POST", f"{API}/orders", body, placement.key)
         if answer is not None and answer.status not in AWAY | {422}:
             self.ledger.violation(f"key {placement.key} took another body with {answer.status}")
 
     async def look_at(self, order_id: int) -> str | None:
-        """Its state. An order that somebody knows of can always be read."""
+        """Its state. An order that its customer knows of can always be read by him."""
         asked_at = time.monotonic()
-        answer = await self.call("GET", f"{API}/orders/{order_id}")
+        answer = await self.call(self.ledger.customers[order_id], "GET", f"{API}/orders/{order_id}")
         if answer is None or answer.status in AWAY:
             return None
         if answer.status != 200:
@@ -118,10 +129,32 @@ class Client:
         self.ledger.saw(order_id, order["state"], asked_at)
         return str(order["state"])
 
-    async def cancel(self, order_id: int, *, early: bool = False) -> None:
+    async def try_strangers(self, order_id: int) -> None:
+        """For another customer the order isn't there, whatever he asks; who shows no token learns nothing at all."""
+        stranger, order = another_than(self.ledger.customers[order_id]), f"{API}/orders/{order_id}"
+        for method, path in (("GET", order), ("GET", f"{order}/timeline"), ("POST", f"{order}/cancel")):
+            answer = await self.call(stranger, method, path)
+            if answer is None or answer.status in AWAY:
+                continue
+            if answer.status == 404:
+                self.ledger.hidden += 1
+            else:
+                self.ledger.shown.add((stranger, order_id))
+        refused = await self.call(None, "GET", order)
+        if refused is not None and refused.status not in AWAY | {401}:
+            self.ledger.violation(f"order {order_id} was read without a token: {refused.status}")
+
+    async def list_around(self, order_id: int) -> None:
+        """Another customer than the order's lists what came just before and after it."""
+        customer = another_than(self.ledger.customers[order_id])
+        answer = await self.call(customer, "GET", f"{API}/orders?after={max(0, order_id - 10)}&limit=20")
+        if answer is not None and answer.status == 200:
+            self.ledger.shown |= {(customer, int(order["id"])) for order in orjson.loads(answer.body)}
+
+    async def cancel(self, who: str, order_id: int, *, early: bool = False) -> None:
         """`early`: the order was acknowledged a moment ago, so its step has hardly begun."""
         asked_at, calm = time.monotonic(), self.ledger.calm
-        answer = await self.call("POST", f"{API}/orders/{order_id}/cancel")
+        answer = await self.call(who, "POST", f"{API}/orders/{order_id}/cancel")
         if answer is None or answer.status in AWAY:
             return
         self.ledger.cancels[answer.status] += 1
@@ -138,20 +171,20 @@ class Client:
         """Its id; asks until it is answered, always under one key."""
         body = {"name": name, "price": 9.99, "stock": stock}
         while True:
-            answer = await self.call("POST", f"{API}/products", body, f"product {name}")
+            answer = await self.call(STAFF, "POST", f"{API}/products", body, f"product {name}")
             if answer is not None and answer.status == 201:
                 product_id = int(orjson.loads(answer.body)["id"])
                 self.ledger.initial[product_id] = stock
                 return product_id
 
     async def price_of(self, product_id: int) -> float | None:
-        answer = await self.call("GET", f"{API}/products/{product_id}")
+        answer = await self.call(None, "GET", f"{API}/products/{product_id}")
         return float(orjson.loads(answer.body)["price"]) if answer is not None and answer.status == 200 else None
 
     async def reprice(self, product_id: int, price: float, stock: int) -> None:
         """By a PUT, which replaces everything."""
         body = {"name": "of changing price", "price": price, "stock": stock}
-        answer = await self.call("PUT", f"{API}/products/{product_id}", body)
+        answer = await self.call(STAFF, "PUT", f"{API}/products/{product_id}", body)
         if answer is not None and answer.status not in AWAY | {200}:
             self.ledger.violation(f"a PUT of product {product_id} was answered {answer.status}")
 
@@ -160,20 +193,20 @@ class Client:
         product_id = await self.create_product(name, 5)
         path = f"{API}/products/{product_id}"
         body = {"name": name, "price": 1, "stock": 6}
-        stale = await self.call("PUT", path, body, headers={"if-match": '"999"'})
+        stale = await self.call(STAFF, "PUT", path, body, headers={"if-match": '"999"'})
         if stale is not None and stale.status not in AWAY | {412}:
             self.ledger.violation(f"a PUT of a version that never was, of product {product_id}: {stale.status}")
-        gone = await self.call("DELETE", path)
+        gone = await self.call(STAFF, "DELETE", path)
         if gone is None or gone.status in AWAY:
             return
-        after = await self.call("GET", path)
+        after = await self.call(None, "GET", path)
         if gone.status != 200 or (after is not None and after.status not in AWAY | {404}):
             self.ledger.violation(f"product {product_id} was deleted with {gone.status}, then read with {after}")
         self.ledger.discontinued += 1
 
     async def products(self, ids: Sequence[int]) -> None:
         for product_id in ids:
-            answer = await self.call("GET", f"{API}/products/{product_id}")
+            answer = await self.call(None, "GET", f"{API}/products/{product_id}")
             if answer is not None and answer.status == 200 and orjson.loads(answer.body)["stock"] < 0:
                 self.ledger.violation(f"product {product_id} was seen with a negative stock: {answer.body!r}")
 

@@ -33,9 +33,12 @@ class Answer:
     body: bytes
 
 
+Identity = tuple[str, str]  # whose key it is, and the key
+
+
 @dataclass
 class Placement:
-    """One key: what was asked under it, and every definite answer that came back."""
+    """One key of a customer: what was asked under it, and every definite answer that came back."""
 
     key: str
     lines: Sequence[tuple[int, int]]
@@ -45,6 +48,11 @@ class Placement:
     sent: int = 0
     order_id: int | None = None
     expected_total: float | None = None
+    customer: str = ""
+
+    @property
+    def identity(self) -> Identity:
+        return self.customer, self.key
 
     @property
     def acknowledged(self) -> bool:
@@ -75,7 +83,12 @@ class Adjustment:
 
 @dataclass
 class Ledger:
-    placements: dict[str, Placement] = field(default_factory=dict)
+    placements: dict[Identity, Placement] = field(default_factory=dict)
+    customers: dict[int, str] = field(default_factory=dict)  # by order, as soon as an answer names it
+    shown: set[tuple[str, int]] = field(
+        default_factory=set
+    )  # a customer, and an order that he was shown or could touch
+    hidden: int = 0  # how often an order of another customer was said not to exist
     adjustments: list[Adjustment] = field(default_factory=list)
     flash_sales: dict[int, int] = field(default_factory=dict)
     initial: dict[int, int] = field(default_factory=dict)
@@ -93,6 +106,10 @@ class Ledger:
     errors: list[tuple[float, str]] = field(default_factory=list)
     in_flight: int = 0
     calm: bool = False  # nothing is broken at this moment
+
+    def placement(self, wanted: Placement) -> Placement:
+        """The one under its key, which this one is if nobody has used that yet."""
+        return self.placements.setdefault(wanted.identity, wanted)
 
     @contextmanager
     def request(self) -> Iterator[None]:
@@ -141,6 +158,7 @@ class Ledger:
         if placement.order_id not in {None, order_id}:
             self.violation(f"key {placement.key}: order {placement.order_id} and then {order_id}")
         placement.order_id = order_id
+        self.customers[order_id] = placement.customer
 
     def saw(self, order_id: int, state: str, asked_at: float) -> None:
         """Two sightings are in order when the second was asked for after the first had come."""

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -12,6 +12,7 @@ import orjson
 from faults.client import API, AWAY, Client
 from faults.failing_worker import fails_after_its_effect
 from faults.ledger import Adjustment, Ledger, Placement
+from faults.people import STAFF, another_than, customer_of
 
 BUYERS = 20
 ORDERS_A_SECOND = 40.0
@@ -20,19 +21,21 @@ PAUSE_SECONDS = 0.15
 FLASH_STOCK = 15
 STOCKS = (1_000_000, 1_000_000, 1_000_000, 1_000_000, 60, 60)
 PRICES = (9.99, 10.49)
-OPERATOR_TOKEN = "local-service-token"
 
 
 class Load:
-    """`random` is seeded too: who buys what follows the schedule's seed, as far as timing lets it."""
+    """`random` is seeded too: who buys what follows the schedule's seed, as far as timing lets it.
 
-    def __init__(self, url: str, private_url: str, seed: str) -> None:
+    `tokens` are those of the people by name, `operator_token` is what the private routes ask for.
+    """
+
+    def __init__(self, url: str, private_url: str, tokens: Mapping[str, str], operator_token: str, seed: str) -> None:
         self.ledger = Ledger()
-        self.client = Client(url, self.ledger)
+        self.client = Client(url, self.ledger, tokens)
         self._operator = httpx.AsyncClient(
             base_url=private_url,
             timeout=10,
-            headers={"Authorization": f"Bearer {OPERATOR_TOKEN}"},
+            headers={"Authorization": f"Bearer {operator_token}"},
             limits=httpx.Limits(max_keepalive_connections=0),  # a kept connection would ask one replica for ever
         )
         self._random = random.Random(seed)
@@ -91,13 +94,16 @@ class Load:
         if self._random.random() < 0.03:
             await self._buy_at_the_price_seen(key)
         else:
-            await self._order(key, self._cart())
+            await self._order(customer_of(key), key, self._cart())
         if self._random.random() < 0.03:
-            await self._order(key.swapcase(), self._cart())
+            await self._order(customer_of(key), key.swapcase(), self._cart())
+        if self._random.random() < 0.03:
+            await self._order(another_than(customer_of(key)), key, self._cart())
 
     async def _buy_at_the_price_seen(self, key: str) -> None:
         price = await self.client.price_of(self.repriced)
-        placement = self.ledger.placements.setdefault(key, Placement(key, [(self.repriced, 1)], expected_total=price))
+        wanted = Placement(key, [(self.repriced, 1)], expected_total=price, customer=customer_of(key))
+        placement = self.ledger.placement(wanted)
         if price is not None:
             await self.client.place(placement)
 
@@ -108,8 +114,8 @@ class Load:
         count = 2 if chance < 0.35 else 1
         return [(product, self._random.randint(1, 3)) for product in self._random.sample(self.products, count)]
 
-    async def _order(self, key: str, lines: Sequence[tuple[int, int]]) -> None:
-        placement = self.ledger.placements.setdefault(key, Placement(key, lines))
+    async def _order(self, customer: str, key: str, lines: Sequence[tuple[int, int]]) -> None:
+        placement = self.ledger.placement(Placement(key, lines, customer=customer))
         if self._random.random() < 0.05:  # a nervous client sends everything twice
             await asyncio.gather(self.client.place(placement), self.client.place(placement))
         elif not await self.client.place(placement) and self._random.random() < 0.8:
@@ -140,15 +146,19 @@ class Load:
 
     async def _cancel(self, order_id: int, seconds: float) -> None:
         await asyncio.sleep(seconds)
-        await self.client.cancel(order_id, early=seconds == 0.0)
+        customer = self.ledger.customers[order_id]
+        await self.client.cancel(customer, order_id, early=seconds == 0.0)
         if self._random.random() < 0.3:
-            await self.client.cancel(order_id)
+            await self.client.cancel(customer, order_id)
 
     async def _read(self) -> None:
         await self._pause(PAUSE_SECONDS)
         if self._recent:
             await self.client.look_at(self._random.choice(self._recent))
-            await self.client.call("GET", f"{API}/fulfilments/{self._random.choice(self._recent)}")
+            await self.client.call(STAFF, "GET", f"{API}/fulfilments/{self._random.choice(self._recent)}")
+        if self._recent and self._random.random() < 0.1:
+            await self.client.try_strangers(self._random.choice(self._recent))
+            await self.client.list_around(self._random.choice(self._recent))
         if self._random.random() < 0.3:
             await self.client.products(self._random.sample(self.products, 1))
 
@@ -163,7 +173,8 @@ class Load:
         self.ledger.adjustments.append(adjustment)
         for _ in range(3):
             body = {"delta": delta, "reason": reason}
-            answer = await self.client.call("POST", f"{API}/products/{product}/stock-adjustments", body, reason)
+            path = f"{API}/products/{product}/stock-adjustments"
+            answer = await self.client.call(STAFF, "POST", path, body, reason)
             if answer is not None and answer.status not in AWAY:
                 adjustment.applied = answer.status == 201
                 return
@@ -176,7 +187,7 @@ class Load:
         """
         await self._pause(1.0)
         await asyncio.gather(*(self._operator_asks(order_id, "announce") for order_id in self._recent[-4:]))
-        answer = await self.client.call("GET", f"{API}/orders?state=failed&limit=20")
+        answer = await self.client.call(STAFF, "GET", f"{API}/orders?state=failed&limit=20")
         if answer is None or answer.status != 200:
             return
         for order in orjson.loads(answer.body):
@@ -185,7 +196,7 @@ class Load:
             if not on_sale and chance < 0.2 and fails_after_its_effect(order["id"]):
                 await self._cancel_by_force(order["id"])
             elif not on_sale and chance < 0.5:
-                await self.client.cancel(order["id"])
+                await self.client.cancel(STAFF, order["id"])
             elif await self._operator_asks(order["id"], "redrive") == 200:
                 self.ledger.redriven.add(order["id"])
 

@@ -18,7 +18,7 @@ def acknowledged_orders_exist_and_ended(now: Snapshot, ledger: Ledger) -> list[s
         order = now.orders.get(placement.order_id or 0)
         if order is None:
             found.append(f"order {placement.order_id} was acknowledged and is gone")
-        elif order.key != placement.key or order.lines != frozenset(placement.lines):
+        elif order.identity != placement.identity or order.lines != frozenset(placement.lines):
             found.append(f"order {order.id} is not what was acknowledged under key {placement.key}")
         elif order.state not in FINAL - {"rejected"}:
             found.append(f"order {order.id} was acknowledged and ended {order.state}")
@@ -29,9 +29,9 @@ def orders_are_known_to_a_client(now: Snapshot, ledger: Ledger) -> list[str]:
     """Acknowledged, refused, or left unknown: nobody orders but the clients."""
     found = []
     for order in now.orders.values():
-        placement = ledger.placements.get(order.key)
+        placement = ledger.placements.get(order.identity)
         if placement is None:
-            found.append(f"order {order.id} has a key that nobody sent: {order.key}")
+            found.append(f"order {order.id} of {order.customer} has a key that nobody sent: {order.key}")
         elif order.state not in FINAL:
             found.append(f"order {order.id} is still {order.state}")
         elif order.state == "rejected" and placement.acknowledged:
@@ -40,11 +40,20 @@ def orders_are_known_to_a_client(now: Snapshot, ledger: Ledger) -> list[str]:
 
 
 def refusals_are_recorded(now: Snapshot, ledger: Ledger) -> list[str]:
-    states = {order.key: order.state for order in now.orders.values()}
+    states = {order.identity: order.state for order in now.orders.values()}
     return [
-        f"key {placement.key} was refused, its order is {states.get(placement.key)}"
+        f"key {placement.key} was refused, its order is {states.get(placement.identity)}"
         for placement in ledger.refused
-        if states.get(placement.key) != "rejected"
+        if states.get(placement.identity) != "rejected"
+    ]
+
+
+def customers_were_shown_their_own_only(now: Snapshot, ledger: Ledger) -> list[str]:
+    """In lists, one by one, or by being able to do something to it."""
+    return [
+        f"order {id_} of {now.orders[id_].customer} was shown to {customer}"
+        for customer, id_ in sorted(ledger.shown)
+        if id_ in now.orders and now.orders[id_].customer != customer
     ]
 
 
@@ -72,11 +81,11 @@ def flash_sales_sold_out(now: Snapshot, ledger: Ledger) -> list[str]:
 
 
 def what_was_not_accepted_is_not_there(now: Snapshot, ledger: Ledger) -> list[str]:
-    keys = {order.key: order.id for order in now.orders.values()}
+    keys = {order.identity: order.id for order in now.orders.values()}
     return [
-        f"key {placement.key} was told that its order was not accepted, and there is order {keys[placement.key]}"
+        f"key {placement.key} was told that its order was not accepted, and there is order {keys[placement.identity]}"
         for placement in ledger.placements.values()
-        if placement.sent and placement.not_accepted == placement.sent and placement.key in keys
+        if placement.sent and placement.not_accepted == placement.sent and placement.identity in keys
     ]
 
 

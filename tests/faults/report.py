@@ -37,6 +37,7 @@ class Demands:
     forced_cancels: int
     redrives: int
     looks: int
+    hidden: int  # how often an order of another customer was said not to exist
     crash_points: float  # as a share of all; with all of them each kind of fault must have hit something too
 
     def __str__(self) -> str:
@@ -44,6 +45,7 @@ class Demands:
             f"{self.acknowledged} acknowledged orders, {self.unknown} unknown outcomes, {self.kills} kills, {self.cuts} cuts, "
             f"{self.cancels} cancels in time, {self.early_cancels} of them asked for at once while nothing was broken, "
             f"{self.forced_cancels} by force, {self.refusals} refusals, {self.redrives} redrives, "
+            f"{self.hidden} times that another's order was not shown, "
             f"{self.looks} looks at all books and {self.crash_points:.0%} of the crash points"
         )
 
@@ -77,6 +79,7 @@ class Report:
             ("cancels by force", len(self.ledger.forced), self.demands.forced_cancels),
             ("refusals", len(self.ledger.refused), self.demands.refusals),
             ("looks at all books", self.looks, self.demands.looks),
+            ("times that an order of another customer was not shown", self.ledger.hidden, self.demands.hidden),
             ("redrives", len(self.ledger.redriven), self.demands.redrives),
             ("crash points", len(self.campaign.all) - len(self.campaign.missed), self._least_points),
         ]
@@ -128,6 +131,7 @@ class Report:
             ("redriven / cancelled by force", f"{len(ledger.redriven)} / {len(ledger.forced)}"),
             ("told that it was not accepted", sum(one.not_accepted for one in ledger.placements.values())),
             ("asked for at once while nothing was broken / in storms", self._early()),
+            ("orders of another customer not shown", ledger.hidden),
             ("products discontinued", ledger.discontinued),
             ("looks at all books", self.looks),
             ("violations", len(ledger.violations)),

@@ -12,7 +12,7 @@ from pathlib import Path
 import pymysql
 from rich.console import Console
 
-from faults import checker, lock_faults, schedule, settling, snapshot
+from faults import checker, lock_faults, people, schedule, settling, snapshot
 from faults.eyes import look
 from faults.failing_worker import fails_after_its_effect, fails_until_redriven
 from faults.load import Load
@@ -47,7 +47,8 @@ class Run:
     async def _go(self, directory: Path) -> Report:
         async with running(directory, self.addresses) as system:
             lock_faults.prepare(system.mysql)
-            load = Load(system.url, system.private_url, f"load {self.seed}")
+            tokens = people.tokens(system.issuer)
+            load = Load(system.url, system.private_url, tokens, system.operator_token, f"load {self.seed}")
             try:
                 return await self._under(load, system)
             finally:

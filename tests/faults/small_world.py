@@ -30,6 +30,7 @@ from ordering.release_stock import released
 from ordering.worker import follow
 
 OWNER = "a" * 32
+CUSTOMER = "alice"
 
 
 @dataclass
@@ -52,7 +53,7 @@ class SmallWorld:
 
     def accept(self, key: str, product_id: int, quantity: int) -> Order:
         line = Line(product_id=product_id, quantity=quantity)
-        [order] = self.ordering.transact(accept, [NewOrder(key, fingerprint(key), [line])])
+        [order] = self.ordering.transact(accept, [NewOrder(key, fingerprint(key), [line], customer=CUSTOMER)])
         assert isinstance(order, Order)
         return order
 
@@ -105,8 +106,7 @@ def an_honest_day(world: SmallWorld) -> tuple[Ledger, Counter[int]]:
     ledger = Ledger(flash_sales={flash: 2}, adjustments=[Adjustment(thing, 5, "found", applied=True)])
     for order in orders:
         lines = [(item.product_id, item.quantity) for item in order.items]
-        placement = Placement(order.request_key.decode(), lines)
-        ledger.placements[placement.key] = placement
+        placement = ledger.placement(Placement(order.request_key.decode(), lines, customer=order.customer))
         status = 400 if order.state == "rejected" else 201
         ledger.answered(placement, Answer(status, orjson.dumps({"id": order.id})), order.id)
     return ledger, Counter({1: 1, 3: 1, 4: 1})

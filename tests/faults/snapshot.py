@@ -11,6 +11,7 @@ import pymysql
 
 from chassis.messaging.dead_letters import unpack
 from faults.failing_worker import AFTER_ITS_EFFECT
+from faults.ledger import Identity
 from faults.redis_faults import is_poison
 
 Cursor = pymysql.cursors.DictCursor
@@ -41,6 +42,11 @@ class Order:
     key: str
     state: str
     lines: Lines
+    customer: str = ""
+
+    @property
+    def identity(self) -> Identity:
+        return self.customer, self.key
 
 
 @dataclass(frozen=True)
@@ -91,10 +97,7 @@ def _read(connection: Connection) -> Snapshot:
             row["order_id"]: Reservation(row["state"], _lines(json.loads(row["request"])["lines"]))
             for row in rows(connection, "SELECT order_id, state, request FROM catalog.reservations")
         },
-        orders={
-            row["id"]: Order(row["id"], bytes(row["request_key"]).decode(), row["state"], _lines(row["items"]))
-            for row in rows(connection, "SELECT id, request_key, state, items FROM ordering.orders")
-        },
+        orders={row["id"]: _order(**row) for row in rows(connection, ORDERS)},
         fulfilments={
             row["order_id"]: row["state"]
             for row in rows(connection, "SELECT order_id, state FROM fulfilment.fulfilments")
@@ -107,6 +110,7 @@ def _read(connection: Connection) -> Snapshot:
     )
 
 
+ORDERS = "SELECT id, request_key, customer, state, items FROM ordering.orders"
 MOVEMENTS = "SELECT product_id, kind, delta, stock, order_id, reason FROM catalog.stock_movements ORDER BY id"
 COMPLETIONS = "SELECT id AS order_id, 1 AS n FROM ordering.orders WHERE fulfilled_at IS NOT NULL"
 REPEATS = f"""
@@ -117,6 +121,10 @@ LETTERS = """
     SELECT stream, entry_id, fields FROM ordering.dead_letters
     UNION ALL SELECT stream, entry_id, fields FROM fulfilment.dead_letters
 """
+
+
+def _order(id: int, request_key: bytes, customer: bytes, state: str, items: str) -> Order:  # noqa: A002 - as its column
+    return Order(id, bytes(request_key).decode(), state, _lines(items), bytes(customer).decode())
 
 
 def _lines(items: str | list[dict[str, Any]]) -> Lines:

@@ -15,7 +15,7 @@ from redis import Redis
 from faults import checker, promises, settling, snapshot
 from faults.keeper import Death
 from faults.ledger import Answer, Ledger, Placement, Wait, reachable
-from faults.small_world import SmallWorld, an_honest_day
+from faults.small_world import CUSTOMER, SmallWorld, an_honest_day
 from faults.snapshot import Snapshot
 from faults.whole_system import CHECKER, WholeSystem
 from harness.engine import MySQLServer, RedisServer
@@ -86,6 +86,10 @@ PLANTED = {
         "UPDATE ordering.orders SET request_key = 'stranger' WHERE id = 1",
         "a key that nobody sent",
     ),
+    "an order that came into another's hands": (
+        "UPDATE ordering.orders SET customer = 'bob' WHERE id = 1",
+        "order 1 is not what was acknowledged",
+    ),
     "an order left in doubt": ("UPDATE ordering.orders SET state = 'pending' WHERE id = 1", "is still pending"),
     "a refusal that was sold": ("UPDATE ordering.orders SET state = 'placed' WHERE id = 5", "key five was refused"),
     "an order that is fulfilled and was never completed": (
@@ -124,7 +128,24 @@ def test_two_orders_under_one_key_are_named(day: Day) -> None:
     now = day.snapshot()
     twin = replace(now.orders[1], id=9)
 
-    assert checker.one_key_one_order(replace(now, orders={**now.orders, 9: twin})) == ["key one has 2 orders"]
+    assert checker.one_key_one_order(replace(now, orders={**now.orders, 9: twin})) == [
+        f"key one of {CUSTOMER} has 2 orders"
+    ]
+
+
+def test_one_key_of_two_customers_may_have_two_orders(day: Day) -> None:
+    now = day.snapshot()
+    another = replace(now.orders[1], id=9, customer="bob")
+
+    assert checker.one_key_one_order(replace(now, orders={**now.orders, 9: another})) == []
+
+
+def test_an_order_that_another_customer_was_shown_is_named(day: Day) -> None:
+    day.ledger.shown.add((CUSTOMER, 1))
+    assert day.found() == []
+
+    day.ledger.shown.add(("bob", 1))
+    assert f"order 1 of {CUSTOMER} was shown to bob" in day.found()
 
 
 def test_what_was_shipped_although_cancelled_is_named(day: Day) -> None:
@@ -153,7 +174,7 @@ def test_an_effect_more_than_there_were_tries_that_may_have_had_it_is_named(day:
 
 
 def test_an_order_of_a_client_who_was_told_that_there_is_none_is_named(day: Day) -> None:
-    told = day.ledger.placements["one"]
+    told = day.ledger.placements[CUSTOMER, "one"]
     told.sent = told.not_accepted = 1
     assert any("key one was told that its order was not accepted" in found for found in day.found())
 
@@ -250,7 +271,8 @@ def test_what_is_seen_every_second_is_told_once() -> None:
 
 
 def test_of_many_of_a_kind_only_the_first_are_shown() -> None:
-    ledger = Ledger(placements={str(n): Placement(str(n), [], [Answer(201, b"")], order_id=n) for n in range(1, 9)})
+    placements = [Placement(str(n), [], [Answer(201, b"")], order_id=n) for n in range(1, 9)]
+    ledger = Ledger(placements={placement.identity: placement for placement in placements})
     empty = Snapshot({}, [], {}, {}, {}, Counter(), {})
 
     assert checker.at_the_end(empty, ledger, Counter())[-1] == "… and 3 more like it"

@@ -25,7 +25,7 @@ from faults.storms import Storms
 from faults.whole_system import WholeSystem
 
 NOTHING = Snapshot({}, [], {}, {}, {}, Counter(), {})
-NO_DEMANDS = Demands(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+NO_DEMANDS = Demands(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
 def a_report(asked: Demands, ledger: Ledger | None = None) -> Report:
@@ -83,8 +83,8 @@ def test_a_violation_is_worse_than_too_little() -> None:
 
 
 def test_a_run_that_saw_what_it_must_has_passed() -> None:
-    ledger = Ledger(placements={"one": Placement("one", [], [Answer(201, b"")], order_id=1)})
-    report = a_report(Demands(1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0), ledger)
+    ledger = Ledger(placements={("", "one"): Placement("one", [], [Answer(201, b"")], order_id=1)})
+    report = a_report(Demands(1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0), ledger)
 
     assert report.missing() == []
     assert report.verdict() is Verdict.PASSED

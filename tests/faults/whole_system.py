@@ -15,6 +15,7 @@ from faults.clocks import Clock
 from faults.keeper import Keeper
 from faults.proxy import Link
 from harness.layout import Addresses, Layout
+from local.development_issuer import DevelopmentIssuer
 from local.mysql_server import MySQL
 from local.processes import Server, wait_until
 from local.redis_server import Redis
@@ -44,6 +45,15 @@ class WholeSystem:
     def private_url(self) -> str:
         """Ordering's first replica, or all behind their one socket."""
         return f"http://{self.layout.topology.address('ordering')}"
+
+    @property
+    def operator_token(self) -> str:
+        return self.layout.topology.environment()["ORDERING_OPERATOR_TOKENS"]
+
+    @property
+    def issuer(self) -> DevelopmentIssuer:
+        """Whose tokens all of it asks for."""
+        return _issuer(self.layout)
 
     @property
     def effects(self) -> Path:
@@ -124,6 +134,10 @@ def _assemble(layout: Layout, links: dict[str, Link], life: ExitStack) -> WholeS
     return WholeSystem(layout, mysql, redis, Keeper(children), links)
 
 
+def _issuer(layout: Layout) -> DevelopmentIssuer:
+    return DevelopmentIssuer(layout.directory / "auth")
+
+
 def _program(service: str, role: str) -> list[str]:
     step_of_ours = (service, role) == ("fulfilment", "worker")
     return [*PYTHON, "faults.failing_worker"] if step_of_ours else [*PYTHON, service, role]
@@ -141,11 +155,15 @@ def _environment(layout: Layout, links: Mapping[str, Link], process: str) -> dic
             ports[f"{end.upper()}_PORT"] = link.port
     variables = Topology(ports, REPLICAS).environment()
     variables["PYTHONPATH"] += f":{ROOT / 'tests'}"
-    return variables | {
-        "FULFILMENT_PROCESSING_SECONDS": str(STEP_SECONDS),
-        "FULFILMENT_MOST_FAILURES": "2",
-        "EFFECTS": str(layout.directory / "effects"),
-    }
+    return (
+        variables
+        | _issuer(layout).environment()
+        | {
+            "FULFILMENT_PROCESSING_SECONDS": str(STEP_SECONDS),
+            "FULFILMENT_MOST_FAILURES": "2",
+            "EFFECTS": str(layout.directory / "effects"),
+        }
+    )
 
 
 def _start_servers(system: WholeSystem) -> None:

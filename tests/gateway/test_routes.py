@@ -13,6 +13,7 @@ PUBLIC = {
     "/api/v1/orders": "ordering",
     "/api/v1/orders/1": "ordering",
     "/api/v1/orders/1/cancel": "ordering",
+    "/api/v1/orders/1/redrive": "ordering",
     "/api/v1/orders/1/timeline": "ordering",
 }
 PRIVATE = ["/private/reservations", "/livez", "/readyz", "/metrics", "/docs", "/redoc", "/openapi.json", "/", "/api/v1"]

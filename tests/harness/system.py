@@ -14,6 +14,8 @@ from harness.engine import MySQLServer, RedisServer
 from harness.layout import Addresses, Layout
 from harness.schemas import Schemas
 from harness.size import STEP_SECONDS
+from local.credentials import Credentials
+from local.development_issuer import DevelopmentIssuer
 from local.gateway_server import get
 from local.processes import Child
 from local.topology import SERVICES
@@ -33,16 +35,22 @@ def wait_until(predicate: Callable[[], bool], timeout: float = 60.0, what: str =
 
 @dataclass
 class System:
-    """`processes` by name: catalog-api-0, ordering-api-0, ordering-worker-0, … up to the number of replicas."""
+    """`processes` by name: catalog-api-0, ordering-api-0, ordering-worker-0, … up to the number of replicas.
+
+    One that is secured has an `issuer` of its own. `client` shows the tokens that `credentials` has for it.
+    """
 
     mysql: MySQLServer
     redis: RedisServer
     layout: Layout
     processes: dict[str, Child]
+    issuer: DevelopmentIssuer | None = None
+    credentials: Credentials | None = field(init=False)
     client: httpx.Client = field(init=False)
 
     def __post_init__(self) -> None:
-        self.client = httpx.Client(base_url=self.url, timeout=30)
+        self.credentials = Credentials(self.issuer) if self.issuer else None
+        self.client = httpx.Client(base_url=self.url, timeout=30, auth=self.credentials)
 
     @property
     def url(self) -> str:
@@ -104,8 +112,11 @@ class System:
 
 
 @contextmanager
-def running(directory: Path, *, replicas: int, step_seconds: float = STEP_SECONDS) -> Iterator[System]:
+def running(
+    directory: Path, *, replicas: int, step_seconds: float = STEP_SECONDS, secured: bool = False
+) -> Iterator[System]:
     """A system with servers of its own, ready for orders."""
+    issuer = DevelopmentIssuer(directory / "auth") if secured else None
     with ExitStack() as life:
         mysql = life.enter_context(servers.mysql(directory))
         redis = life.enter_context(servers.redis(directory))
@@ -114,10 +125,11 @@ def running(directory: Path, *, replicas: int, step_seconds: float = STEP_SECOND
         known = {"MYSQL_PORT": mysql.port, "REDIS_PORT": redis.port}
         layout = Layout.on_free_ports(directory, replicas, Addresses.SHARED, **known)
         processes = layout.processes(life, Child, lambda service, role: [sys.executable, "-m", service, role])
+        variables = layout.topology.environment() | {"FULFILMENT_PROCESSING_SECONDS": str(step_seconds)}
         for process in processes:
-            process.environment = layout.topology.environment() | {"FULFILMENT_PROCESSING_SECONDS": str(step_seconds)}
+            process.environment = variables | (issuer.environment() if issuer else {})
         life.enter_context(servers.started(servers.gateway(layout.gateway())))
-        system = System(mysql, redis, layout, {process.name: process for process in processes})
+        system = System(mysql, redis, layout, {process.name: process for process in processes}, issuer)
         life.callback(system.client.close)
         life.callback(system.kill)
         system.start()

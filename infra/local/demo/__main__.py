@@ -8,9 +8,11 @@ import sys
 import httpx
 from rich.console import Console
 
+from local import credentials
 from local.demo.scenes import scenes
 from local.demo.shop import Shop
 from local.demo.verdicts import play, table
+from local.development_issuer import DevelopmentIssuer
 from local.errors import LocalError, run_main
 
 
@@ -31,7 +33,9 @@ def main() -> None:
     given = parser.parse_args()
     console = Console(highlight=False)
     require_running(given.url)
-    verdicts = asyncio.run(play(scenes(given.step_seconds), Shop(given.url.rstrip("/"), console)))
+    url = given.url.rstrip("/")
+    auth = credentials.asked_for(url, DevelopmentIssuer.of_place())
+    verdicts = asyncio.run(play(scenes(given.step_seconds), Shop(url, console, auth=auth)))
     console.print(table(verdicts))
     failing = sum(not verdict.holds for verdict in verdicts)
     console.print(f"{failing} of {len(verdicts)} fail." if failing else f"All {len(verdicts)} hold.")

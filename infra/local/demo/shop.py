@@ -73,14 +73,14 @@ class Shop(AsyncExitStack):
     Unless `in_time` matters, nothing takes too long: a test may run on a busy machine.
     """
 
-    def __init__(self, url: str, console: Console, *, in_time: bool = True) -> None:
+    def __init__(self, url: str, console: Console, *, in_time: bool = True, auth: httpx.Auth | None = None) -> None:
         super().__init__()
         self.console = console
         self.made: list[int] = []
         self.sold: Counter[int] = Counter()
         self.acknowledged: set[int] = set()
         self._in_time = in_time
-        self._clients = _clients(url)
+        self._clients = _clients(url, auth)
         self._next_client = cycle(self._clients)
         self._room = asyncio.Semaphore(AT_ONCE)
 
@@ -144,11 +144,12 @@ class Shop(AsyncExitStack):
         return int(require(await self.ask(Call("GET", f"{PRODUCTS}/{product_id}")), 200)["stock"])
 
 
-def _clients(url: str) -> list[httpx.AsyncClient]:
+def _clients(url: str, auth: httpx.Auth | None) -> list[httpx.AsyncClient]:
     limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
     trust = httpx.create_ssl_context()
     return [
-        httpx.AsyncClient(base_url=url, timeout=ANSWER_SECONDS, limits=limits, verify=trust) for _ in range(CLIENTS)
+        httpx.AsyncClient(base_url=url, timeout=ANSWER_SECONDS, limits=limits, verify=trust, auth=auth)
+        for _ in range(CLIENTS)
     ]
 
 

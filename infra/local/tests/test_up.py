@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 from local.gateway_server import get
@@ -30,7 +31,8 @@ def environment(tmp_path: Path) -> dict[str, str]:
         "REPLICAS": "2",
         "FULFILMENT_PROCESSING_SECONDS": "0.1",
     }
-    return {**os.environ, **own, **ports, "PYTHONPATH": str(ROOT / "infra")}
+    path = os.pathsep.join(str(ROOT / folder) for folder in ("libs", "infra"))
+    return {**os.environ, **own, **ports, "PYTHONPATH": path}
 
 
 def refusal(environment: dict[str, str], module: str = "local.up") -> str:
@@ -82,14 +84,17 @@ def test_reset_forgets_the_data(environment: dict[str, str]) -> None:
     assert not place.exists()
 
 
+def log_of(environment: dict[str, str]) -> Path:
+    return Path(environment["LOCAL_DIR"]).with_suffix(".log")
+
+
 @contextmanager
-def up(environment: dict[str, str]) -> Iterator["subprocess.Popen[str]"]:
+def up(environment: dict[str, str], *options: str) -> Iterator["subprocess.Popen[str]"]:
     """A running system, its lines going to a file beside its place."""
-    log = Path(environment["LOCAL_DIR"]).with_suffix(".log")
+    log = log_of(environment)
+    command = [sys.executable, "-m", "local.up", *options]
     with log.open("w") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "local.up"], env=environment, stdout=output, stderr=subprocess.STDOUT, text=True
-        )
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT, text=True)
     try:
         wait_until(lambda: "The system is up" in log.read_text(), START_SECONDS, log.read_text)
         yield process
@@ -111,10 +116,22 @@ def processes_of(environment: dict[str, str]) -> list[str]:
     return [line for line in found if line]
 
 
+def orders_are_shown_to(environment: dict[str, str], authorization: str = "") -> int:
+    headers = {"Authorization": authorization} if authorization else {}
+    return httpx.get(f"http://127.0.0.1:{environment['GATEWAY_PORT']}/api/v1/orders", headers=headers).status_code
+
+
+def token(environment: dict[str, str]) -> str:
+    command = [sys.executable, "-m", "local.issue_token", "--role", "customer"]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.strip()
+
+
 def test_up_serves_mends_stops_and_starts_again(environment: dict[str, str]) -> None:
     port = int(environment["GATEWAY_PORT"])
     supervisor = Supervisor(Path(environment["LOCAL_DIR"]))
     with up(environment) as process:
+        assert orders_are_shown_to(environment) == 200
+        assert "anybody may do everything" in log_of(environment).read_text()
         running = processes_of(environment)
         assert len([line for line in running if " ordering api --fd 0" in line]) == 2
         for worker in (environment["ORDERING_WORKER_PORT"], environment["FULFILMENT_WORKER_PORT"]):
@@ -130,6 +147,9 @@ def test_up_serves_mends_stops_and_starts_again(environment: dict[str, str]) -> 
         assert process.wait(60) == 0
         assert processes_of(environment) == []
 
-    with up(environment) as process:
+    with up(environment, "--secured") as process:
+        assert orders_are_shown_to(environment) == 401
+        assert orders_are_shown_to(environment, f"Bearer {token(environment)}") == 200
+        assert "anybody may do everything" not in log_of(environment).read_text()
         process.send_signal(signal.SIGKILL)
         wait_until(lambda: not processes_of(environment), 60, lambda: f"left: {processes_of(environment)}")
