@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.echo import HOST, Answer, Reach, serving
+from gateway.echo import HOST, Answer, Failure, Reach, serving
 from harness import servers
 from local.gateway_server import Gateway
 from local.gateway_settings import GatewaySettings
@@ -86,10 +86,11 @@ def test_more_connections_than_an_address_may_have_are_refused(slow_client: tupl
 def test_a_body_that_does_not_come_reaches_no_service(slow_client: tuple[Reach, Slow]) -> None:
     gateway, slow = slow_client
     echo = gateway.services["echo"]
-    wait_until(lambda: gateway(PATH).status != HTTPStatus.OK, 10, lambda: "a second connection is let through")
+    echo.failure = Failure.RESETS  # from the first byte on
+    wait_until(lambda: gateway(PATH).status == HTTPStatus.TOO_MANY_REQUESTS, 10, lambda: "it is not waited for")
     echo.seen.clear()
+    echo.failure = None
 
-    before = list(echo.seen)
     slow.finish()
 
-    assert (before, echo.seen) == ([], [f"POST {PATH}"])
+    assert echo.seen == [f"POST {PATH}"]

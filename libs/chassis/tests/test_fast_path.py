@@ -208,6 +208,28 @@ def test_an_ordinary_request_goes_past_fastapi_exactly_if_it_is_valid(body: Any,
     assert told in ([], [("a key" if key else None, 1.5 if left else None)])
 
 
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        ([], None),
+        ([b"1500"], 1.5),
+        ([b"0"], 0),
+        ([b"-1"], None),
+        ([b"soon"], None),
+        ([b"1", b"2"], None),
+        ([b"9" * 10], None),
+    ],
+)
+def test_the_time_left_is_a_number_of_milliseconds_and_anything_else_says_nothing(
+    said: list[bytes], left: float | None
+) -> None:
+    request = Request(headers=(JSON, *((b"x-time-left-ms", one) for one in said)))
+
+    [(_, fast)], [(_, plain)] = tell(WITH, request).created, tell(WITHOUT, request).created
+
+    assert fast.seconds_left == plain.seconds_left == left
+
+
 UNUSUAL = {
     "another method": Request(method="PUT"),
     "another path": Request(path=f"{PATH}/"),

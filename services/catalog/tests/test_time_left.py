@@ -47,8 +47,8 @@ def test_nothing_is_begun_for_a_caller_who_has_given_up(
 def test_a_call_that_comes_too_late_reserves_nothing(ordering: httpx.Client, database: Database) -> None:
     laptop = a_product(database)
 
-    too_late = ask(ordering, 0, an_order(1, (laptop, 1)))
-    in_time = ask(ordering, 20_000, an_order(2, (laptop, 1)))
+    too_late = ask(ordering, 0, *(an_order(n, (laptop, 1)) for n in (1, 2)))
+    in_time = ask(ordering, 20_000, an_order(3, (laptop, 1)))
 
     assert (too_late.status_code, in_time.status_code) == (503, 200)
-    assert sorted(states_of_reservations(database)) == [2]
+    assert sorted(states_of_reservations(database)) == [3]
