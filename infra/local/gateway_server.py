@@ -4,10 +4,12 @@ import http.client
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from string import Template
 
 from local.binaries import find
+from local.gateway_settings import GatewaySettings
 from local.processes import tethered
 
 CONFIGURATION = Path(__file__).parents[1] / "gateway"
@@ -26,6 +28,7 @@ class Gateway:
     port: int
     upstreams: Mapping[str, Sequence[str]]
     parameters: Sequence[str] = ("max_fails=0",)
+    settings: GatewaySettings = field(default_factory=GatewaySettings)
     name: str = "gateway"
 
     def prepare(self) -> None:
@@ -37,8 +40,22 @@ class Gateway:
         for service, addresses in self.upstreams.items():
             lines = [f"server {address} {these};\n" for these in self.parameters for address in addresses]
             (place / f"{service}.conf").write_text("".join(lines))
-        (place / "server.conf").write_text(f"listen {HOST}:{self.port} backlog=4096;\n")
-        (place / "http.conf").write_text(self._writable_places())
+        (place / "server.conf").write_text(f"listen {HOST}:{self.port} backlog=4096;\n{self._tls()}")
+        (place / "http.conf").write_text(self._limits() + self._writable_places())
+
+    def _limits(self) -> str:
+        return _filled("limits", GATEWAY_RATE=self.settings.rate, GATEWAY_CONNECTIONS=self.settings.connections)
+
+    def _tls(self) -> str:
+        tls = self.settings.tls
+        if tls is None:
+            return ""
+        return _filled(
+            "tls",
+            GATEWAY_TLS_ADDRESS=f"{HOST}:{tls.port}",
+            GATEWAY_TLS_CERTIFICATE=tls.certificate,
+            GATEWAY_TLS_KEY=tls.key,
+        )
 
     def _writable_places(self) -> str:
         """Nginx makes these at its start; where its package wants them, only root may."""
@@ -53,6 +70,11 @@ class Gateway:
 
     def is_ready(self) -> bool:
         return get(self.port, "/gateway/livez")[0] == http.HTTPStatus.OK
+
+
+def _filled(name: str, **values: object) -> str:
+    """Nginx's own variables stay as they are."""
+    return Template((CONFIGURATION / "templates" / f"{name}.template").read_text()).safe_substitute(values)
 
 
 def get(port: int, path: str) -> tuple[int | None, str]:

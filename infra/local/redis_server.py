@@ -29,6 +29,7 @@ class Redis:
             *("--appendfsync", "everysec"),
             *("--save", ""),
             *("--maxmemory-policy", "noeviction"),
+            *("--maxmemory", "1gb"),  # what is more waits in the outboxes; without a limit the kernel would end Redis
             *self.options,
         ]
 

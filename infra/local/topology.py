@@ -35,8 +35,8 @@ class Topology:
 
     @classmethod
     def from_environment(cls) -> "Topology":
-        ports = {name: _number(name, default, 65535) for name, default in PORTS.items()}
-        return cls(ports, _number("REPLICAS", 1, MOST_REPLICAS))
+        ports = {name: number(name, default, 65535) for name, default in PORTS.items()}
+        return cls(ports, number("REPLICAS", 1, MOST_REPLICAS))
 
     def address(self, service: str) -> str:
         return f"{HOST}:{self.ports[f'{service.upper()}_PORT']}"
@@ -81,7 +81,7 @@ class Topology:
         ]
 
 
-def _number(name: str, default: int, most: int) -> int:
+def number(name: str, default: int, most: int) -> int:
     text = os.environ.get(name) or str(default)
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= most:
         raise LocalError(f"{name}={text} makes no sense: it is a number from 1 to {most}.")

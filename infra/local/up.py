@@ -15,6 +15,7 @@ from local import binaries, compose, instance, migrations, runtime, supervisor_c
 from local.development_issuer import DevelopmentIssuer
 from local.errors import LocalError, run_main, tail
 from local.gateway_server import Gateway, get
+from local.gateway_settings import GatewaySettings
 from local.mysql_server import MySQL
 from local.processes import Server, console, wait_until
 from local.redis_server import Redis
@@ -70,7 +71,9 @@ class System:
         self.mysql = MySQL(place / "mysql", ports["MYSQL_PORT"])
         self.redis = Redis(place / "redis", ports["REDIS_PORT"])
         upstreams = {service: [topology.address(service)] for service in SERVICES}
-        self.gateway = Gateway(place / "gateway", ports["GATEWAY_PORT"], upstreams)
+        self.gateway = Gateway(
+            place / "gateway", ports["GATEWAY_PORT"], upstreams, settings=GatewaySettings.from_environment()
+        )
         self.supervisor = Supervisor(place)
 
     def prepare(self) -> None:

@@ -1,5 +1,6 @@
 """What docker-compose.yml promises and no start of it shows. That it starts and works, `.ci/run` tries with Docker."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import yaml
 
 from chassis.process.serve import DRAIN_SECONDS
 from local.development_issuer import DevelopmentIssuer
+from local.gateway_settings import GatewaySettings
 from local.mysql_server import MySQL
 from local.redis_server import Redis
 from local.topology import PORTS, ROOT, SERVICES, WORKERS
@@ -107,3 +109,40 @@ def test_data_outlives_the_containers() -> None:
     assert COMPOSE["volumes"] == {"mysql": None, "redis": None}
     assert "mysql:/var/lib/mysql" in CONTAINERS["mysql"]["volumes"]
     assert "redis:/data" in CONTAINERS["redis"]["volumes"]
+
+
+@pytest.mark.parametrize("name", sorted(CONTAINERS))
+def test_nothing_in_a_container_can_become_more_than_it_is(name: str) -> None:
+    container = CONTAINERS[name]
+
+    assert container["cap_drop"] == ["ALL"]
+    assert container.get("cap_add", []) == (["CHOWN", "SETGID", "SETUID"] if name == "gateway" else [])
+    assert container["security_opt"] == ["no-new-privileges:true"]
+    assert container["read_only"] is True
+    assert not container.get("privileged")
+
+
+@pytest.mark.parametrize("name", sorted(CONTAINERS))
+def test_every_container_has_limits_that_any_machine_accepts(name: str) -> None:
+    container = CONTAINERS[name]
+
+    assert re.fullmatch("[1-9]g", container["mem_limit"])
+    assert container["cpu_quota"] >= 100_000
+    assert container["pids_limit"] > 0
+    assert "cpus" not in container
+
+
+def test_redis_refuses_before_it_is_ended_for_its_memory() -> None:
+    [held] = re.findall("(\\d+)gb", " ".join(CONTAINERS["redis"]["command"]))
+
+    assert 2 * int(held) <= int(CONTAINERS["redis"]["mem_limit"].removesuffix("g"))
+
+
+def test_the_gateway_has_the_limits_it_has_without_docker() -> None:
+    here = CONTAINERS["gateway"]["environment"]
+
+    default = GatewaySettings()
+    assert here == {
+        "GATEWAY_RATE": f"${{GATEWAY_RATE:-{default.rate}}}",
+        "GATEWAY_CONNECTIONS": f"${{GATEWAY_CONNECTIONS:-{default.connections}}}",
+    }

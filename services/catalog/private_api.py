@@ -39,6 +39,13 @@ LINES_AT_ONCE = 500  # in one locked transaction
 PAUSES = (0.005, 0.01, 0.02, 0.04)
 
 
+class GivenUp(Unavailable):
+    """503: the caller's time is up. What had begun counts all the same."""
+
+    def __init__(self) -> None:
+        super().__init__("The caller doesn't wait any more; ask again")
+
+
 def routes(database: Database, aside: Database) -> APIRouter:
     router = private_router()
     reserve_one: Gather[Reservation, bytes | None] = Gather(
@@ -48,10 +55,16 @@ def routes(database: Database, aside: Database) -> APIRouter:
     )
 
     @router.post("/reservations", response_model=ReserveAnswer)
-    async def reserve(body: ReserveRequest, _head: HeadOf) -> Response:
-        """Calls of several ordering replicas share a transaction."""
+    async def reserve(body: ReserveRequest, head: HeadOf) -> Response:
+        """Calls of several ordering replicas share a transaction. What hasn't begun when the caller gives up never does."""
         asked = body.reservations
-        results = await _decided(reserve_one, asked)
+        if head.seconds_left == 0:
+            raise GivenUp
+        try:
+            async with asyncio.timeout(head.seconds_left):
+                results = await _decided(reserve_one, asked)
+        except TimeoutError:
+            raise GivenUp from None
         _require_any(results)
         outcomes = [_outcome(one, result) for one, result in zip(asked, results, strict=True)]
         return Response(reserve_answer(outcomes), media_type="application/json")
@@ -98,11 +111,17 @@ async def _submitted(
 ) -> list[bytes | Exception | None]:
     """One after the other: those of a batch are done together, and awaiting what is done costs less than `asyncio.gather`."""
     results: list[bytes | Exception | None] = []
-    for waiting in [reserve_one.submit(one) for one in asked]:
-        try:
-            results.append(await waiting)
-        except Exception as error:  # noqa: BLE001 - it is its order's alone
-            results.append(error)
+    calls = [reserve_one.submit(one) for one in asked]
+    try:
+        for call in calls:
+            try:
+                results.append(await call)
+            except Exception as error:  # noqa: BLE001 - it is its order's alone
+                results.append(error)
+    except asyncio.CancelledError:  # only the call that is awaited hears of it
+        for call in calls:
+            call.cancel()
+        raise
     return results
 
 

@@ -140,7 +140,7 @@ def _public(database: Database, aside: Database, placing: Stages, within_seconds
 
     @router.post("", status_code=201, response_model=OrderView)
     async def create(body: OrderBody, head: HeadOf) -> Response:
-        return placement_answer(await place(_new_order(body, head), placing, within_seconds))
+        return placement_answer(await place(_new_order(body, head), placing, head.within(within_seconds)))
 
     @router.get("")
     async def list_(

@@ -4,6 +4,7 @@ No answer, a reset, a 5xx: Unavailable, so what happened there is unknown, not f
 which is as unknown, but may be one order's fault.
 """
 
+import math
 from collections.abc import Sequence
 from functools import cached_property
 from typing import TypeVar
@@ -35,8 +36,9 @@ STOCK_PROOF = TypeAdapter(StockProof)
 HOLDERS_ANSWER = TypeAdapter(HoldersAnswer)
 HELD_ANSWER = TypeAdapter(HeldAnswer)
 
+RESERVE = "/private/reservations"
 PROOF = "/private/stock-proof"
-PROOF_TIMEOUT = aiohttp.ClientTimeout(600, sock_connect=1.0)  # it reads every movement there ever was
+PROOF_SECONDS = 600.0  # it reads every movement there ever was
 
 
 class UnexpectedAnswer(Exception):
@@ -44,10 +46,12 @@ class UnexpectedAnswer(Exception):
 
 
 class CatalogClient:
+    """Each call says how long it is waited for, so that catalog doesn't begin it later; it is `seconds` unless told."""
+
     def __init__(self, url: str, token: str, seconds: float) -> None:
         self._url = url
+        self._seconds = seconds
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-        self._timeout = aiohttp.ClientTimeout(seconds, sock_connect=1.0)
 
     @cached_property
     def _http(self) -> aiohttp.ClientSession:
@@ -60,12 +64,12 @@ class CatalogClient:
             connector=aiohttp.TCPConnector(limit=32, keepalive_timeout=2),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=self._headers,
-            timeout=self._timeout,
         )
 
-    async def reserve(self, wanted: Sequence[Reservation]) -> list[Outcome]:
+    async def reserve(self, wanted: Sequence[Reservation], seconds_left: float = math.inf) -> list[Outcome]:
         """Outcomes in the order asked."""
-        answer = await self._post("/private/reservations", to_json(ReserveRequest(list(wanted))), RESERVE_ANSWER)
+        request, seconds = to_json(ReserveRequest(list(wanted))), min(self._seconds, seconds_left)
+        answer = _read(RESERVE, await self._exchange("POST", RESERVE, request, seconds), RESERVE_ANSWER)
         if [outcome.order_id for outcome in answer.outcomes] != [asked.order_id for asked in wanted]:
             raise UnexpectedAnswer("catalog answered for other orders than were asked")
         return answer.outcomes
@@ -76,7 +80,7 @@ class CatalogClient:
         return answer.released
 
     async def stock_proof(self) -> StockProof:
-        return _read(PROOF, await self._exchange("GET", PROOF, None, within=PROOF_TIMEOUT), STOCK_PROOF)
+        return _read(PROOF, await self._exchange("GET", PROOF, None, PROOF_SECONDS), STOCK_PROOF)
 
     async def holders(self, after: int) -> HoldersAnswer:
         """Who holds stock among the next reservations by order id."""
@@ -88,24 +92,24 @@ class CatalogClient:
         return answer.reservations
 
     async def check(self) -> None:
-        await self._exchange("GET", "/readyz", None)
+        await self._exchange("GET", "/readyz", None, self._seconds)
 
     async def close(self) -> None:
         await self._http.close()
 
     async def _post(self, path: str, request: bytes, answer: TypeAdapter[Answer]) -> Answer:
-        return _read(path, await self._exchange("POST", path, request), answer)
+        return _read(path, await self._exchange("POST", path, request, self._seconds), answer)
 
     async def _get(self, path: str, answer: TypeAdapter[Answer]) -> Answer:
-        return _read(path, await self._exchange("GET", path, None), answer)
+        return _read(path, await self._exchange("GET", path, None, self._seconds), answer)
 
-    async def _exchange(
-        self, method: str, path: str, content: bytes | None, *, within: aiohttp.ClientTimeout | None = None
-    ) -> bytes:
+    async def _exchange(self, method: str, path: str, content: bytes | None, seconds: float) -> bytes:
         crash_point("catalog_call.before")
+        headers = {"X-Time-Left-Ms": str(math.ceil(seconds * 1000))}
+        timeout = aiohttp.ClientTimeout(seconds, sock_connect=1.0)
         try:
             async with self._http.request(
-                method, path, data=content, allow_redirects=False, timeout=within or self._timeout
+                method, path, data=content, headers=headers, allow_redirects=False, timeout=timeout
             ) as response:
                 answer = await response.read()
         except (aiohttp.ClientError, TimeoutError) as error:

@@ -9,7 +9,7 @@ import logging
 import random
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
 
@@ -35,12 +35,19 @@ class Verdict:
     outcome: Outcome
 
 
+class Wanted(NamedTuple):
+    """`until` is how long somebody waits for the outcome, by the clock of the event loop."""
+
+    reservation: Reservation
+    until: float
+
+
 @dataclass(frozen=True)
 class Stages:
     """The parts of placing, each gathering its callers into lists."""
 
     accept: Gather[NewOrder, Order]
-    reserve: Gather[Reservation, Outcome]
+    reserve: Gather[Wanted, Outcome]
     decide: Gather[Verdict, Order]
 
 
@@ -68,10 +75,13 @@ async def place(new: NewOrder, stages: Stages, within_seconds: float) -> Order:
 
     Raises NotAccepted, PerhapsAccepted or InDoubt when time is up, by how far it had come.
     """
+    if within_seconds <= 0:
+        raise NotAccepted
     accepting = stages.accept.submit(new)
+    until = asyncio.get_running_loop().time() + within_seconds
     try:
-        async with asyncio.timeout(within_seconds):
-            return await settle(await _accepted(new, accepting), stages)
+        async with asyncio.timeout_at(until):
+            return await settle(await _accepted(new, accepting), stages, until)
     except TimeoutError:
         if not accepting.cancelled():
             raise InDoubt(accepting.result()) from None
@@ -86,11 +96,11 @@ async def _accepted(new: NewOrder, accepting: asyncio.Future[Order]) -> Order:
         raise PerhapsAccepted(new) from error
 
 
-async def settle(order: Order, stages: Stages) -> Order:
-    """Ask catalog, with the same order id, until it has decided."""
+async def settle(order: Order, stages: Stages, until: float) -> Order:
+    """Ask catalog, with the same order id, until it has decided. The caller gives up at `until`, by the loop's clock."""
     while order.state is State.PENDING:
         try:
-            outcome = await stages.reserve(order.reservation())
+            outcome = await stages.reserve(Wanted(order.reservation(), until))
             order = await stages.decide(Verdict(order, outcome))
         except (Unavailable, UnexpectedAnswer) as error:
             log.warning("order %d is in doubt: %s", order.id, error)

@@ -29,9 +29,10 @@ async def resume(database: Database, stages: Stages) -> bool:
 
 
 async def _settle(order: Order, stages: Stages) -> None:
+    until = asyncio.get_running_loop().time() + TRY_FOR_SECONDS
     try:
-        async with asyncio.timeout(TRY_FOR_SECONDS):
-            settled = await settle(order, stages)
+        async with asyncio.timeout_at(until):
+            settled = await settle(order, stages, until)
         log.info("order %d was in doubt and is %s", order.id, settled.state)
     except TimeoutError:
         log.warning("order %d stays in doubt", order.id)

@@ -3,6 +3,8 @@
 import json
 from http.client import HTTPConnection
 
+import pytest
+
 from gateway.echo import Reach
 
 
@@ -71,3 +73,56 @@ def test_connections_to_the_services_are_kept(gateway: Reach) -> None:
 
     assert len(gateway.services["ordering"].seen) == 10
     assert len(peers) == 1
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/api/v1/products", "/api/v1/orders", "/api/v1/fulfilments/1", "/nothing", "/api/v1/orders/%00", "/gateway/livez"],
+)
+def test_no_answer_is_for_a_browser_to_make_something_of(gateway: Reach, path: str) -> None:
+    headers = gateway(path).headers
+
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
+    assert headers["x-request-id"]
+    assert "strict-transport-security" not in headers
+
+
+OWN = [
+    *(
+        "/api/v1/orders",
+        "/api/v1/orders/1?a=b",
+        "/api/v1/orders/1/timeline",
+        "/api/v1/./orders",
+        "/api/v1/products/../orders/1",
+    ),
+    *("/api/v1/products/1/../../orders", "/api/v1/products/1/stock-movements", "/api/v1/fulfilments/1", "/nothing"),
+]
+
+
+@pytest.mark.parametrize("path", OWN)
+def test_what_is_one_callers_own_is_kept_by_nobody_else(gateway: Reach, path: str) -> None:
+    assert gateway(path).headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v1/products", "/api/v1/products/", "/api/v1/products?limit=2", "/api/v1/products/1"]
+)
+def test_products_may_be_kept(gateway: Reach, path: str) -> None:
+    assert "cache-control" not in gateway(path).headers
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        *[(None, "15000"), ("0", "0"), ("3000", "3000"), ("14999", "14999"), ("15000", "15000"), ("20000", "15000")],
+        *[("-1", "15000"), ("1e3", "15000"), ("soon", "15000"), ("99999999999999999999", "15000"), ("1, 2", "15000")],
+    ],
+)
+def test_services_are_told_how_long_the_client_waits_and_never_more_than_the_gateway_does(
+    gateway: Reach, said: str | None, told: str
+) -> None:
+    headers = [] if said is None else [f"X-Time-Left-Ms: {said}"]
+
+    assert gateway("/api/v1/orders", "GET", *headers).json()["headers"]["x-time-left-ms"] == told

@@ -18,7 +18,7 @@ from chassis.problems import Conflict, Unavailable
 from chassis.web.access import ANYBODY, Access
 from chassis.web.app import create_app
 from chassis.web.fields import Body, Price, Text255
-from chassis.web.head import HeadOf
+from chassis.web.head import Head, HeadOf
 from chassis.web.routes import MAX_BODY_BYTES, public_router
 
 PATH = "/things"
@@ -38,6 +38,9 @@ class Thing(Body):
     price: Price | None = None
 
 
+Created = tuple[Thing, Head]
+
+
 @asynccontextmanager
 async def no_lifespan(_app: FastAPI) -> AsyncIterator[None]:
     yield
@@ -48,14 +51,14 @@ class App:
     """`created` is what its endpoint was called with."""
 
     is_fast: bool
-    created: list[tuple[Thing, str | None]] = field(default_factory=list)
+    created: list[Created] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         router = public_router(PATH)
 
         @router.post("")
         async def create(body: Thing, head: HeadOf) -> Response:
-            self.created.append((body, head.key))
+            self.created.append((body, head))
             if body.name in RAISED:
                 raise RAISED[body.name]
             return Response(body.model_dump_json(), 201, {"Location": "/things/1"}, media_type="application/json")
@@ -96,7 +99,7 @@ class Told:
     """What an app sent, what was created, whether FastAPI's router saw it, and how many messages were asked for."""
 
     sent: list[Any]
-    created: list[tuple[Thing, str | None]]
+    created: list[Created]
     by_fastapi: bool
     received: int
 
@@ -154,6 +157,10 @@ HEADERS = st.lists(
             (b"idempotency-key", b""),
             (b"idempotency-key", b"\xe4"),
             (b"idempotency-key", b"k" * 256),
+            (b"x-time-left-ms", b"1500"),
+            (b"x-time-left-ms", b"0"),
+            (b"x-time-left-ms", b"-1"),
+            (b"x-time-left-ms", b"soon"),
             (b"expect", b"100-continue"),
             (b"host", b"tiny"),
         ]
@@ -186,14 +193,41 @@ def test_it_answers_and_does_what_fastapi_answers_and_does(request: Request) -> 
     assert fast.received == plain.received
 
 
-@given(OBJECTS, st.sampled_from([(), ((b"idempotency-key", b"a key"),)]))
-def test_an_ordinary_request_goes_past_fastapi_exactly_if_it_is_valid(body: Any, key: Any) -> None:
-    request = Request((json.dumps(body, default=float).encode(),), ((b"host", b"tiny"), JSON, *key))
+@given(
+    OBJECTS,
+    st.sampled_from([(), ((b"idempotency-key", b"a key"),)]),
+    st.sampled_from([(), ((b"x-time-left-ms", b"1500"),)]),
+)
+def test_an_ordinary_request_goes_past_fastapi_exactly_if_it_is_valid(body: Any, key: Any, left: Any) -> None:
+    request = Request((json.dumps(body, default=float).encode(),), ((b"host", b"tiny"), JSON, *key, *left))
 
     fast = tell(WITH, request)
 
     assert fast.by_fastapi == (not fast.created)
-    assert [given for _, given in fast.created] in ([], ["a key" if key else None])
+    told = [(head.key, head.seconds_left) for _, head in fast.created]
+    assert told in ([], [("a key" if key else None, 1.5 if left else None)])
+
+
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        ([], None),
+        ([b"1500"], 1.5),
+        ([b"0"], 0),
+        ([b"-1"], None),
+        ([b"soon"], None),
+        ([b"1", b"2"], None),
+        ([b"9" * 10], None),
+    ],
+)
+def test_the_time_left_is_a_number_of_milliseconds_and_anything_else_says_nothing(
+    said: list[bytes], left: float | None
+) -> None:
+    request = Request(headers=(JSON, *((b"x-time-left-ms", one) for one in said)))
+
+    [(_, fast)], [(_, plain)] = tell(WITH, request).created, tell(WITHOUT, request).created
+
+    assert fast.seconds_left == plain.seconds_left == left
 
 
 UNUSUAL = {
@@ -206,6 +240,7 @@ UNUSUAL = {
     "two keys": Request(headers=(JSON, (b"idempotency-key", b"a"), (b"idempotency-key", b"b"))),
     "a key that can't be kept": Request(headers=(JSON, (b"idempotency-key", b"\t"))),
     "an encoding that is none": Request(headers=(JSON, (b"content-encoding", b"identity"))),
+    "two times": Request(headers=(JSON, (b"x-time-left-ms", b"1"), (b"x-time-left-ms", b"2"))),
     "nobody there any more": Request(()),
     "two parts": Request((b"{", b"}")),
     "a part and no more": Request((b"{}",), is_cut_off=True),

@@ -10,7 +10,7 @@ from fastapi import HTTPException, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis.problems import Problem
-from chassis.web.head import PRINTABLE, Head
+from chassis.web.head import PRINTABLE, TIME_LEFT, Head, seconds
 from chassis.web.routes import StrictRoute
 
 
@@ -61,7 +61,8 @@ class FastPath:
         caller = route.gate.known(headers.get(b"authorization"))
         if caller is None or (key is not None and PRINTABLE.fullmatch(key) is None):
             return None
-        return Ordinary(route, Head(caller, None if key is None else key.decode()))
+        left = seconds(headers.get(TIME_LEFT))
+        return Ordinary(route, Head(caller, None if key is None else key.decode(), left))
 
 
 async def _answer(ordinary: Ordinary, scope: Scope, body: Any) -> Response:

@@ -1,4 +1,4 @@
-"""What the head of a request says beside its address: who asks, and under which `Idempotency-Key`."""
+"""What the head of a request says beside its address: who asks, under which `Idempotency-Key`, and for how long he waits."""
 
 import re
 from typing import Annotated, NamedTuple
@@ -11,11 +11,20 @@ from chassis.web.routes import header_values
 
 KEY_LENGTH = 255
 PRINTABLE = re.compile(b"[\x20-\x7e]{1,%d}" % KEY_LENGTH)
+TIME_LEFT = b"x-time-left-ms"
+MILLISECONDS = re.compile(b"[0-9]{1,9}")
 
 
 class Head(NamedTuple):
+    """`seconds_left` is how long the caller still waits, None if he doesn't say."""
+
     caller: Caller
     key: str | None
+    seconds_left: float | None = None
+
+    def within(self, seconds: float) -> float:
+        """So many, or fewer if the caller doesn't wait so long."""
+        return seconds if self.seconds_left is None else min(seconds, self.seconds_left)
 
 
 async def caller_of(request: Request) -> Caller:
@@ -29,7 +38,15 @@ async def caller_of(request: Request) -> Caller:
 
 async def head_of(request: Request) -> Head:
     """Raises Unprocessable for a key that can't be kept."""
-    return Head(await caller_of(request), _key_of(request))
+    times = header_values(request, TIME_LEFT)
+    return Head(await caller_of(request), _key_of(request), seconds(times[0]) if len(times) == 1 else None)
+
+
+def seconds(milliseconds: bytes | None) -> float | None:
+    """What isn't a number says nothing: the time is a hint of our own gateway and services."""
+    if milliseconds is None or MILLISECONDS.fullmatch(milliseconds) is None:
+        return None
+    return int(milliseconds) / 1000
 
 
 def _key_of(request: Request) -> str | None:

@@ -46,7 +46,8 @@ class CatalogStandIn:
     """`mishaps` happen to the next calls, one each, `always` to all; `undecided` reserve calls get no decision.
 
     A call that names the order `broken_by` is answered 422. `asked` and `released` have the order ids of every call that
-    got through; `unheard_of` are never confirmed. The proof takes `proof_takes` seconds.
+    got through; `unheard_of` are never confirmed. The proof takes `proof_takes` seconds. `told_times` are the milliseconds that
+    the callers wait, as they say.
     """
 
     stock: dict[int, int] = field(default_factory=lambda: {1: 1000, 2: 1000})
@@ -61,6 +62,7 @@ class CatalogStandIn:
     broken_by: int = 0
     proof_takes: float = 0.0
     calls: int = 0
+    told_times: list[int] = field(default_factory=list)
     closing: Event = field(default_factory=Event)
     one_at_a_time: Lock = field(default_factory=Lock)
 
@@ -154,6 +156,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, body: bytes) -> None:
         stand_in = self.server.stand_in
+        stand_in.told_times.append(int(self.headers.get("X-Time-Left-Ms") or 0))
         mishap = stand_in.mishap()
         if mishap == "no answer":
             stand_in.closing.wait(2)

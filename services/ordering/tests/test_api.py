@@ -47,6 +47,27 @@ async def test_an_order_of_one_product_is_placed(client: httpx.AsyncClient, cata
     assert catalog.stock[1] == 998
 
 
+@pytest.mark.parametrize("url", [ORDERS, f"{ORDERS}?ignored"], ids=["past FastAPI", "by FastAPI"])
+async def test_a_call_whose_time_is_over_is_not_accepted_and_leaves_nothing_behind(
+    client: httpx.AsyncClient, database: Database, catalog: CatalogStandIn, url: str
+) -> None:
+    refused = await client.post(url, json=ONE, headers={"X-Time-Left-Ms": "0"})
+
+    require_problem(refused, 503, "The order was not accepted in time; place it again")
+    assert refused.headers["retry-after"] == "1"
+    assert rows(database, "SELECT * FROM orders") == []
+    assert catalog.calls == 0
+
+
+async def test_nobody_is_kept_longer_than_he_waits(client: httpx.AsyncClient, catalog: CatalogStandIn) -> None:
+    catalog.always = 503
+
+    in_doubt = await client.post(ORDERS, json=ONE, headers={"X-Time-Left-Ms": "300"})
+
+    assert (in_doubt.status_code, in_doubt.json()["order_id"]) == (503, 1)
+    assert max(catalog.told_times) <= 300
+
+
 async def test_an_order_of_many_products_stands_for_no_single_one(client: httpx.AsyncClient) -> None:
     items = [{"product_id": 2, "quantity": 3}, {"product_id": 1, "quantity": 1}]
 

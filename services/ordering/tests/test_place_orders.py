@@ -9,7 +9,7 @@ from chassis.problems import Unavailable, Unprocessable
 from harness.engine import MySQLServer
 from ordering.model import State
 from ordering.orders import Order
-from ordering.place_orders import InDoubt, Stages, place
+from ordering.place_orders import InDoubt, NotAccepted, Stages, Wanted, place
 from ordering.tests.catalog_stand_in import CatalogStandIn, Mishap
 from ordering.tests.factories import a_key_held, a_new_order, announcements, rows, states
 
@@ -206,3 +206,44 @@ async def test_a_database_that_is_away_while_an_order_is_accepted_leaves_it_unkn
         mysql_server.engine.start()
 
     assert told.value.extras == {"idempotency_key": "a key"}
+
+
+@pytest.mark.parametrize("left", [0, -1])
+async def test_who_has_no_time_left_is_told_so_and_nothing_is_begun(
+    database: Database, placing: Stages, catalog: CatalogStandIn, left: float
+) -> None:
+    with pytest.raises(NotAccepted):
+        await place(a_new_order("too late"), placing, left)
+
+    await placing.accept.drained()
+    assert rows(database, "SELECT * FROM orders") == []
+    assert catalog.calls == 0
+
+
+async def test_catalog_is_told_how_long_the_most_patient_of_a_batch_waits(
+    placing: Stages, catalog: CatalogStandIn
+) -> None:
+    orders = [await place(a_new_order(), placing, PATIENCE) for _ in range(2)]
+    now = asyncio.get_running_loop().time()
+
+    for patience in ((0.2, 0.4), (0.2, 60)):
+        wanted = [Wanted(order.reservation(), now + left) for order, left in zip(orders, patience, strict=True)]
+        await asyncio.gather(*(placing.reserve(one) for one in wanted))
+
+    patience_of_the_client = 500
+    *_, first, second = catalog.told_times
+    assert 200 < first <= 400
+    assert second == patience_of_the_client
+
+
+async def test_a_call_to_catalog_ends_when_nobody_waits_for_it_any_more(
+    placing: Stages, catalog: CatalogStandIn
+) -> None:
+    catalog.always = "no answer"
+
+    with pytest.raises(InDoubt):
+        await place(a_new_order(), placing, 0.2)
+
+    await placing.reserve.drained()
+    assert all(time <= 200 for time in catalog.told_times)
+    assert catalog.calls == 1

@@ -1,6 +1,7 @@
 """Whatever a crash leaves in doubt is finished by somebody else, forwards."""
 
 import asyncio
+import math
 from functools import partial
 
 import pytest
@@ -11,7 +12,7 @@ from harness.clocks import set_back
 from harness.threads import at_once
 from ordering.model import State
 from ordering.orders import Order, lock
-from ordering.place_orders import Stages, Verdict, place
+from ordering.place_orders import Stages, Verdict, Wanted, place
 from ordering.resume_orders import LOOK_AGAIN_SECONDS, RESUME_AFTER_SECONDS, claim_overdue, resume
 from ordering.tests.catalog_stand_in import CatalogStandIn
 from ordering.tests.factories import (
@@ -49,7 +50,7 @@ async def test_a_crash_after_catalog_decided_takes_no_second_stock(
     database: Database, placing: Stages, catalog: CatalogStandIn
 ) -> None:
     [order] = overdue_orders(database, 1)
-    await placing.reserve(order.reservation())
+    await placing.reserve(Wanted(order.reservation(), math.inf))
 
     await resume(database, placing)
 
@@ -62,7 +63,7 @@ async def test_a_crash_after_the_decision_leaves_nothing_to_resume(
     database: Database, placing: Stages, catalog: CatalogStandIn
 ) -> None:
     [order] = overdue_orders(database, 1)
-    await placing.decide(Verdict(order, await placing.reserve(order.reservation())))
+    await placing.decide(Verdict(order, await placing.reserve(Wanted(order.reservation(), math.inf))))
     let_be_due(database, [order.id])
 
     await resume(database, placing)
