@@ -42,11 +42,15 @@ def _each_product_once(lines: list[Line]) -> list[Line]:
 
 @dataclass
 class Reservation:
-    """All lines or none. Refused if the prices under lock don't add up to `expected_total`, when one is given."""
+    """All lines or none. Refused if the prices under lock don't add up to `expected_total`, when one is given.
+
+    `customer` is for whom it counts where a product has a limit per customer; nobody in particular is the empty one.
+    """
 
     order_id: Id
     lines: Annotated[list[Line], Field(min_length=1), AfterValidator(_each_product_once)]
     expected_total: Decimal | None = None
+    customer: str = ""
 
 
 class Result(StrEnum):
@@ -54,11 +58,12 @@ class Result(StrEnum):
     INSUFFICIENT_STOCK = "insufficient_stock"
     PRODUCT_NOT_FOUND = "product_not_found"
     PRICE_CHANGED = "price_changed"
+    LIMIT_REACHED = "limit_reached"  # the customer would hold more than one may have
     MISMATCH = "mismatch"  # this order id was reserved with other lines: an alarm, never stock
     UNDECIDED = "undecided"  # catalog could not decide this one; ask again
 
 
-REFUSALS = frozenset({Result.INSUFFICIENT_STOCK, Result.PRODUCT_NOT_FOUND, Result.PRICE_CHANGED})
+REFUSALS = frozenset({Result.INSUFFICIENT_STOCK, Result.PRODUCT_NOT_FOUND, Result.PRICE_CHANGED, Result.LIMIT_REACHED})
 
 
 @dataclass
@@ -74,6 +79,16 @@ class Shortage:
 
 
 @dataclass
+class LimitReached:
+    """`has` is what the customer's other orders hold, `requested` what this one would add."""
+
+    product_id: int
+    max_per_customer: int
+    has: int
+    requested: int
+
+
+@dataclass
 class Outcome:
     """What catalog decided for an order, once; a repeat gets the same, `decided_at` included."""
 
@@ -83,6 +98,7 @@ class Outcome:
     total: Decimal | None = None
     shortages: list[Shortage] = field(default_factory=list)
     missing: list[int] = field(default_factory=list)
+    limits: list[LimitReached] = field(default_factory=list)
     decided_at: datetime | None = None
 
 

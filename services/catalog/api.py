@@ -63,6 +63,7 @@ class ProductBody(Body):
     name: Text255
     price: Price
     stock: Annotated[int, Field(ge=0, le=MAX_STOCK)]
+    max_per_customer: Annotated[int, Field(ge=1, le=MAX_STOCK)] | None = None
 
 
 class AdjustmentBody(Body):
@@ -127,8 +128,9 @@ def _writes(database: Database) -> APIRouter:
 
     @router.post("", status_code=201)
     async def create(body: ProductBody, head: HeadOf, response: Response) -> Product:
-        work = partial(manage_products.create, name=body.name, price=body.price, stock=body.stock)
-        created = await write(head, ["create", body.model_dump()], Versioned, work)
+        fields = body.model_dump()
+        work = partial(manage_products.create, **fields)
+        created = await write(head, ["create", fields], Versioned, work)
         response.headers["Location"] = f"{PRODUCTS}/{created.product.id}"
         return _with_etag(response, created)
 
@@ -136,11 +138,9 @@ def _writes(database: Database) -> APIRouter:
     async def replace(
         product_id: PathId, body: ProductBody, version: ExpectedVersion, head: HeadOf, response: Response
     ) -> Product:
-        name, price, stock = body.name, body.price, body.stock
-        work = partial(
-            manage_products.replace, product_id=product_id, version=version, name=name, price=price, stock=stock
-        )
-        replaced = await write(head, ["replace", product_id, version, body.model_dump()], Versioned, work)
+        fields = body.model_dump()
+        work = partial(manage_products.replace, product_id=product_id, version=version, **fields)
+        replaced = await write(head, ["replace", product_id, version, fields], Versioned, work)
         return _with_etag(response, replaced)
 
     @router.delete("/{product_id}")

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from sqlalchemy import Connection, Row, bindparam, func, select
 
+from catalog.decide_reservations import Shelf
 from catalog.model import MAX_STOCK, MovementKind, products, stock_movements
-from catalog.reserve_stock import Movement, Shelf, lock, move
+from catalog.reserve_stock import Movement, lock, move
 from chassis.problems import Conflict, NotFound, PreconditionFailed, Problem
 from chassis.web.fields import Money, UtcTime
 from chassis.web.paging import page_of
@@ -25,6 +26,7 @@ class Product(BaseModel):
     name: str
     price: Money
     stock: int
+    max_per_customer: int | None = Field(default=None, exclude_if=lambda limit: limit is None)
 
 
 class Versioned(BaseModel):
@@ -51,9 +53,12 @@ class StockMovement(BaseModel):
     created_at: UtcTime
 
 
-def create(connection: Connection, name: str, price: Decimal, stock: int) -> Versioned:
+def create(
+    connection: Connection, name: str, price: Decimal, stock: int, max_per_customer: int | None = None
+) -> Versioned:
     """The first stock is a movement too, so that stock is the sum of its movements from the start."""
-    inserted = connection.execute(products.insert().values(name=name, price=price, stock=0))
+    row = products.insert().values(name=name, price=price, stock=0, max_per_customer=max_per_customer)
+    inserted = connection.execute(row)
     assert inserted.inserted_primary_key is not None
     product_id = inserted.inserted_primary_key[0]
     move(connection, lock(connection, [product_id]), [Movement(product_id, MovementKind.INITIAL, stock)])
@@ -75,14 +80,30 @@ def list_(connection: Connection, after: int, limit: int) -> list[Product]:
 
 
 def replace(
-    connection: Connection, product_id: int, version: int | None, name: str, price: Decimal, stock: int
+    connection: Connection,
+    product_id: int,
+    version: int | None,
+    name: str,
+    price: Decimal,
+    stock: int,
+    max_per_customer: int | None = None,
 ) -> Versioned:
-    """Overwrite all fields, the stock by a movement of the difference. With `version`, only if it is still that one."""
+    """Overwrite all fields, the stock by a movement of the difference. With `version`, only if it is still that one.
+
+    A limit counts what is ordered from now on; another limit goes on with what was counted under the one before.
+    """
     shelves = _lock_living(connection, product_id)
     shelf = shelves[product_id]
     if version is not None and shelf.version != version:
         raise PreconditionFailed(STALE)
-    changed = {"name": name, "price": price, "version": products.c.version + 1}
+    begins = shelf.max_per_customer is None and max_per_customer is not None
+    changed = {
+        "name": name,
+        "price": price,
+        "max_per_customer": max_per_customer,
+        "limit_epoch": shelf.limit_epoch + begins,
+        "version": products.c.version + 1,
+    }
     connection.execute(products.update().where(products.c.id == product_id).values(changed))
     if stock != shelf.stock:
         change = Movement(product_id, MovementKind.ADJUSTMENT, stock - shelf.stock, reason="replaced")

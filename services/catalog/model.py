@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.mysql import DATETIME, LONGTEXT
 
-from chassis.web.idempotency import idempotency_table
+from chassis.web.idempotency import CallerColumn, idempotency_table
 
 MAX_STOCK = 1_000_000_000
 NAME_LENGTH = 255
@@ -39,7 +39,8 @@ class ReservationState(StrEnum):
     RELEASED = "released"
 
 
-# A deleted product keeps its row: old orders name it. `version` changes with every change, stock included.
+# A deleted product keeps its row: old orders name it. `version` changes with every change, stock included. `limit_epoch` is
+# another one each time a limit is set where there was none: what was bought in between was not counted.
 products = Table(
     "products",
     metadata,
@@ -47,6 +48,8 @@ products = Table(
     Column("name", String(NAME_LENGTH), nullable=False),
     Column("price", Numeric(9, 2), nullable=False),
     Column("stock", BigInteger, nullable=False),
+    Column("max_per_customer", BigInteger),
+    Column("limit_epoch", BigInteger, nullable=False, server_default="0"),
     Column("version", BigInteger, nullable=False, server_default="1"),
     Column("created_at", DATETIME(fsp=6), nullable=False, server_default=NOW),
     Column("deleted_at", DATETIME(fsp=6)),
@@ -77,6 +80,17 @@ reservations = Table(
     Column("request", LONGTEXT, nullable=False),
     Column("outcome", LONGTEXT, nullable=False),
     Column("released_at", DATETIME(fsp=6)),
+)
+
+# Units that a customer's orders hold of a product, counted since it was given a limit. None for products without one.
+customer_purchases = Table(
+    "customer_purchases",
+    metadata,
+    Column("product_id", BigInteger, ForeignKey("products.id"), primary_key=True),
+    Column("limit_epoch", BigInteger, primary_key=True, autoincrement=False),
+    Column("customer", CallerColumn, primary_key=True),
+    Column("held", BigInteger, nullable=False),
+    CheckConstraint("held >= 0", name="held_not_negative"),
 )
 
 idempotency_keys = idempotency_table(metadata)

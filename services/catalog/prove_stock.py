@@ -1,5 +1,7 @@
 """The stock proof: stock = sum of its movements, and what movements took = what reservations hold.
 
+Of what reservations hold, what counts towards a limit per customer = what is counted for the customers.
+
 All tables are read at one moment, so that orders that run meanwhile raise no alarm.
 """
 
@@ -21,9 +23,10 @@ def prove(connection: Connection) -> StockProof:
     for row in pieces(connection, MOVED, stock_movements.c.id):
         moved[row.product_id] += int(row.total)
         taken[row.product_id] += int(row.taken)
-    held_ = Counter[int]()
+    held_, counting = Counter[int](), Counter[int]()
     for row in pieces(connection, HELD_UNITS, reservations.c.order_id):
         held_[row.product_id] += int(row.quantity)
+        counting[row.product_id] += int(row.counting)
     products_ = 0
     differences: list[Difference] = []
     for row in pieces(connection, STOCKS, products.c.id):
@@ -31,7 +34,26 @@ def prove(connection: Connection) -> StockProof:
         says = {"stock": row.stock, "movements": moved[row.id], "taken": taken[row.id], "held": held_[row.id]}
         if says["stock"] != says["movements"] or says["taken"] != says["held"]:
             differences.append(Difference(about=f"product {row.id}", says=says))
+    differences += _miscounted(counting, _counted(connection))
     return StockProof(products=products_, differences=differences)
+
+
+def _miscounted(counting: Counter[int], counted: Counter[int]) -> Iterator[Difference]:
+    for product_id in sorted(counting.keys() | counted.keys()):
+        says: dict[str, int | str | None] = {"counting": counting[product_id], "counted": counted[product_id]}
+        if says["counting"] != says["counted"]:
+            yield Difference(about=f"product {product_id}", says=says)
+
+
+def _counted(connection: Connection) -> Counter[int]:
+    """What is counted for customers, by product."""
+    counted = Counter[int]()
+    after: dict[str, Any] = {"product": 0, "epoch": 0, "customer": b""}
+    while rows := connection.execute(NEXT_COUNTED, {**after, "limit": AT_ONCE}).all():
+        for row in rows:
+            counted[row.product] += row.held
+        after = {name: getattr(rows[-1], name) for name in after}
+    return counted
 
 
 def pieces(connection: Connection, statement: TextClause, id_: Column[int]) -> Iterator[Row[Any]]:
@@ -50,12 +72,21 @@ MOVED = text(
 )
 HELD_UNITS = text(
     """
-    SELECT line.product_id, SUM(line.quantity) AS quantity
+    SELECT line.product_id, SUM(line.quantity) AS quantity, SUM(IF(line.epoch IS NULL, 0, line.quantity)) AS counting
     FROM reservations, JSON_TABLE(reservations.outcome, '$.lines[*]' COLUMNS (
-        product_id BIGINT PATH '$.product_id', quantity BIGINT PATH '$.quantity'
+        product_id BIGINT PATH '$.product_id', quantity BIGINT PATH '$.quantity', epoch BIGINT PATH '$.limit_epoch'
     )) AS line
     WHERE reservations.order_id > :after AND reservations.order_id <= :upto AND reservations.state = 'held'
     GROUP BY line.product_id
+    """
+)
+# The primary key has three parts, and none of them alone makes pieces of a bounded size.
+NEXT_COUNTED = text(
+    """
+    SELECT product_id AS product, limit_epoch AS epoch, customer, held FROM customer_purchases FORCE INDEX (PRIMARY)
+    WHERE product_id > :product
+    OR (product_id = :product AND (limit_epoch > :epoch OR (limit_epoch = :epoch AND customer > :customer)))
+    ORDER BY product_id, limit_epoch, customer LIMIT :limit
     """
 )
 STOCKS = text("SELECT id, stock FROM products WHERE id > :after AND id <= :upto")

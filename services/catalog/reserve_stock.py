@@ -5,6 +5,7 @@ transaction serves many orders, each of which gets all its lines or none.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 import orjson
+from pydantic import TypeAdapter
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -25,23 +27,27 @@ from sqlalchemy import (
     union_all,
 )
 
+from catalog.customer_purchases import change, purchases
+from catalog.decide_reservations import CountedLine, Shelf, Tally, decide, tallied, tallies
 from catalog.model import MovementKind, ReservationState, products, reservations, stock_movements
 from chassis.database.rows import array_of, insert
-from contracts.reservations import OUTCOME, RESERVATION, Outcome, PricedLine, Reservation, Result, Shortage, to_json
+from contracts.reservations import RESERVATION, Outcome, Reservation, Result, to_json
 
 log = logging.getLogger(__name__)
 
 
-class Shelf(NamedTuple):
-    """A product row while it is locked."""
-
-    price: Decimal
-    stock: int
-    version: int
-    deleted: bool
-
-
 Answers = dict[int, tuple[Reservation, bytes]]
+Holding = tuple[Reservation, list[CountedLine]]
+
+
+@dataclass
+class CountedLines:
+    """As much of a recorded outcome as is given back."""
+
+    lines: list[CountedLine]
+
+
+COUNTED_LINES = TypeAdapter(CountedLines)
 
 
 class Seen(NamedTuple):
@@ -68,8 +74,10 @@ def lock(connection: Connection, product_ids: Iterable[int]) -> dict[int, Shelf]
     return dict(_shelf(*row[1:]) for row in map(orjson.loads, rows))
 
 
-def _shelf(id_: int, price: str, stock: int, version: int, deleted_at: str | None) -> tuple[int, Shelf]:
-    return id_, Shelf(Decimal(price), stock, version, deleted_at is not None)
+def _shelf(
+    id_: int, price: str, stock: int, version: int, deleted_at: str | None, most: int | None, epoch: int
+) -> tuple[int, Shelf]:
+    return id_, Shelf(Decimal(price), stock, version, deleted_at is not None, most, epoch)
 
 
 def _found(kind: str, *columns: ColumnElement[Any]) -> Select[str]:
@@ -77,9 +85,11 @@ def _found(kind: str, *columns: ColumnElement[Any]) -> Select[str]:
     return select(array_of([literal_column(f"'{kind}'", String), *columns]))
 
 
+SHELF = ("id", "price", "stock", "version", "deleted_at", "max_per_customer", "limit_epoch")
+
 # ORDER BY alone doesn't set the order in which rows are locked, the access path does: hence the hint.
 BY_IDS = (
-    _found("product", products.c.id, products.c.price, products.c.stock, products.c.version, products.c.deleted_at)
+    _found("product", *(products.c[name] for name in SHELF))
     .where(products.c.id.in_(bindparam("ids", expanding=True)))
     .order_by(products.c.id)
     .with_hint(products, "FORCE INDEX (PRIMARY)")
@@ -134,7 +144,8 @@ def reserve(connection: Connection, wanted: Sequence[Reservation]) -> list[bytes
         products_ = {line.product_id for asked in new.values() for line in asked.lines}
         held = _held_by_others(connection, products_ - shelves.keys())
         free = [asked for asked in new.values() if not any(line.product_id in held for line in asked.lines)]
-        answers |= _record(connection, free, decide(free, shelves, now), shelves)
+        had = purchases(connection, tallies(free, shelves))
+        answers |= _record(connection, free, decide(free, shelves, now, had), shelves, had)
     return [_answer(asked, *answers[asked.order_id]) if asked.order_id in answers else None for asked in wanted]
 
 
@@ -158,42 +169,12 @@ def _held_by_others(connection: Connection, unlocked: Collection[int]) -> set[in
     return set(connection.execute(EXISTING, {"ids": sorted(unlocked)}).scalars()) if unlocked else set()
 
 
-def decide(wanted: Sequence[Reservation], shelves: Mapping[int, Shelf], now: datetime) -> list[Outcome]:
-    """First come, first served: what each order gets of what the ones before it left. `shelves` are all that exist."""
-    left = {id_: shelf.stock for id_, shelf in shelves.items() if not shelf.deleted}
-    outcomes = []
-    for asked in wanted:
-        outcome = _decide_one(asked, shelves, left, now)
-        if outcome.result is Result.HELD:
-            for line in outcome.lines:
-                left[line.product_id] -= line.quantity
-        outcomes.append(outcome)
-    return outcomes
-
-
-def _decide_one(asked: Reservation, shelves: Mapping[int, Shelf], left: Mapping[int, int], now: datetime) -> Outcome:
-    def refuse(result: Result, **why: Any) -> Outcome:
-        return Outcome(order_id=asked.order_id, result=result, decided_at=now, **why)
-
-    missing = [line.product_id for line in asked.lines if line.product_id not in left]
-    if missing:
-        return refuse(Result.PRODUCT_NOT_FOUND, missing=missing)
-    lines = [PricedLine(line.product_id, line.quantity, shelves[line.product_id].price) for line in asked.lines]
-    total = sum((line.unit_price * line.quantity for line in lines), Decimal(0))
-    if asked.expected_total is not None and asked.expected_total != total:
-        return refuse(Result.PRICE_CHANGED, lines=lines, total=total)
-    shortages = [
-        Shortage(line.product_id, requested=line.quantity, available=left[line.product_id])
-        for line in lines
-        if line.quantity > left[line.product_id]
-    ]
-    if shortages:
-        return refuse(Result.INSUFFICIENT_STOCK, shortages=shortages)
-    return Outcome(order_id=asked.order_id, result=Result.HELD, lines=lines, total=total, decided_at=now)
-
-
 def _record(
-    connection: Connection, decided: Sequence[Reservation], outcomes: Sequence[Outcome], shelves: Mapping[int, Shelf]
+    connection: Connection,
+    decided: Sequence[Reservation],
+    outcomes: Sequence[Outcome],
+    shelves: Mapping[int, Shelf],
+    had: Mapping[Tally, int],
 ) -> Answers:
     told = [to_json(outcome) for outcome in outcomes]
     rows = [
@@ -206,6 +187,11 @@ def _record(
         for asked, outcome, json in zip(decided, outcomes, told, strict=True)
     ]
     insert(connection, reservations, rows)
+    counted = Counter[Tally]()
+    for asked, outcome in zip(decided, outcomes, strict=True):
+        if outcome.result is Result.HELD:
+            counted.update(tallied(asked.customer, outcome.lines))
+    change(connection, had, counted)
     taken = [
         Movement(line.product_id, MovementKind.RESERVATION, -line.quantity, outcome.order_id)
         for outcome in outcomes
@@ -228,21 +214,34 @@ def release(connection: Connection, order_ids: Sequence[int]) -> list[int]:
     """Give back what these orders hold, once. Returns those that hold nothing any more, now or since before."""
     asked = {"ids": sorted(set(order_ids))}
     rows = connection.execute(HOLDERS, asked).all()
-    held = [row for row in rows if row.state == ReservationState.HELD]
+    held = [_holding(row.request, row.outcome) for row in rows if row.state == ReservationState.HELD]
     returned = [
-        Movement(line.product_id, MovementKind.RELEASE, line.quantity, row.order_id)
-        for row in held
-        for line in OUTCOME.validate_json(row.outcome).lines
+        Movement(line.product_id, MovementKind.RELEASE, line.quantity, order.order_id)
+        for order, lines in held
+        for line in lines
     ]
     move(connection, lock(connection, (movement.product_id for movement in returned)), returned)
+    _uncount(connection, held)
     if held:
-        gone = reservations.update().where(reservations.c.order_id.in_([row.order_id for row in held]))
+        gone = reservations.update().where(reservations.c.order_id.in_([order.order_id for order, _ in held]))
         connection.execute(gone.values(state=ReservationState.RELEASED, released_at=func.now(6)))
     return [row.order_id for row in rows]
 
 
+def _holding(request: str, outcome: str) -> Holding:
+    return RESERVATION.validate_json(request), COUNTED_LINES.validate_json(outcome).lines
+
+
+def _uncount(connection: Connection, held: Sequence[Holding]) -> None:
+    """Give back what counted, to where it was counted: the products may have other limits by now, or none."""
+    given_back = Counter[Tally]()
+    for order, lines in held:
+        given_back.subtract(tallied(order.customer, lines))
+    change(connection, purchases(connection, given_back), given_back)
+
+
 HOLDERS = (
-    select(reservations.c.order_id, reservations.c.state, reservations.c.outcome)
+    select(reservations.c.order_id, reservations.c.state, reservations.c.request, reservations.c.outcome)
     .where(reservations.c.order_id.in_(bindparam("ids", expanding=True)))
     .order_by(reservations.c.order_id)
     .with_hint(reservations, "FORCE INDEX (PRIMARY)")

@@ -23,6 +23,7 @@ from contracts.reservations import Line
 from ordering import orders, private_api
 from ordering.accept_orders import NewOrder
 from ordering.access import RULES
+from ordering.call_limit import CallLimit
 from ordering.cancel_order import cancel, status_of
 from ordering.catalog_client import CatalogClient
 from ordering.model import MAX_ITEMS, MAX_QUANTITY, State, workers
@@ -74,12 +75,14 @@ def build(settings: Settings | None = None) -> FastAPI:
     catalog = CatalogClient(settings.catalog_url, settings.catalog_token, settings.catalog_seconds)
     fulfilment = FulfilmentClient(settings.fulfilment_url)
     client = streams.connect(settings.redis_url)
+    limit = CallLimit(settings.redis_url, settings.orders_per_customer_per_minute)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
         await catalog.close()
         await fulfilment.close()
+        await limit.close()
         await client.aclose()
         aside.close()
         database.close()
@@ -89,7 +92,7 @@ def build(settings: Settings | None = None) -> FastAPI:
         lifespan,
         {"database": database.ping},
         settings.auth.access(RULES, {"operator": settings.operator_tokens}),
-        _public(database, aside, stages(database, catalog), settings.placing_seconds),
+        _public(database, aside, limit, stages(database, catalog), settings.placing_seconds),
         private_api.routes(database, aside, catalog, client),
         _health(
             {
@@ -133,13 +136,14 @@ def _new_order(body: OrderBody, head: Head) -> NewOrder:
     )
 
 
-def _public(database: Database, aside: Database, placing: Stages, within_seconds: float) -> APIRouter:
+def _public(database: Database, aside: Database, limit: CallLimit, placing: Stages, within_seconds: float) -> APIRouter:
     """`aside` is for what may take its time, so that placing never waits for a connection."""
     router = public_router(ORDERS)
     read: Gather[int, Order] = Gather(lambda ids: database.run(orders.read, ids))
 
     @router.post("", status_code=201, response_model=OrderView)
     async def create(body: OrderBody, head: HeadOf) -> Response:
+        await limit.admit(head.caller.id)
         return placement_answer(await place(_new_order(body, head), placing, head.within(within_seconds)))
 
     @router.get("")

@@ -47,7 +47,7 @@ class Order(NamedTuple):
 
     def reservation(self) -> Reservation:
         lines = [Line(item.product_id, item.quantity) for item in self.items]
-        return Reservation(self.id, lines, self.expected_total)
+        return Reservation(self.id, lines, self.expected_total, self.customer)
 
 
 def pending_order(

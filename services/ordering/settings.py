@@ -6,7 +6,10 @@ from chassis.web.auth import AuthSettings
 
 
 class Settings(FromEnvironment):
-    """Seconds are the budgets of one placement: client > gateway > `placing_seconds` > `catalog_seconds` > lock wait."""
+    """Seconds are the budgets of one placement: client > gateway > `placing_seconds` > `catalog_seconds` > lock wait.
+
+    Without `orders_per_customer_per_minute` (0) a customer may call as often as he likes.
+    """
 
     model_config = SettingsConfigDict(env_prefix="ORDERING_")
 
@@ -19,6 +22,7 @@ class Settings(FromEnvironment):
     connections: int = 6
     placing_seconds: float = 8.0
     catalog_seconds: float = 3.0
+    orders_per_customer_per_minute: int = Field(default=600, ge=0, le=1_000_000)
     auth: AuthSettings = Field(default_factory=AuthSettings)
 
 

@@ -21,6 +21,10 @@ class InsufficientStock(Problem):
     """400: somebody was faster, or it was too much from the start."""
 
 
+class LimitReached(Conflict):
+    """409, as for a price that has changed: the order is right in itself, and is in the way of how things stand."""
+
+
 @dataclass
 class ItemView:
     product_id: int
@@ -74,5 +78,7 @@ def refusal(order_id: int, outcome: Outcome) -> Problem:
     if outcome.result is Result.PRICE_CHANGED:
         assert outcome.total is not None
         return Conflict("The price has changed", order_id=order_id, total=float(outcome.total))
+    if outcome.result is Result.LIMIT_REACHED:
+        return LimitReached("More than one customer may have", order_id=order_id, limits=[*map(vars, outcome.limits)])
     shortages: list[dict[str, Any]] = [vars(shortage) for shortage in outcome.shortages]
     return InsufficientStock("Insufficient stock", order_id=order_id, shortages=shortages)

@@ -12,7 +12,7 @@ from catalog import api
 from catalog.settings import Settings
 from catalog.tests import serving as real
 from chassis.problems import Unavailable
-from contracts.reservations import HeldLines, Line, PricedLine, Reservation, Result, Shortage
+from contracts.reservations import HeldLines, LimitReached, Line, PricedLine, Reservation, Result, Shortage
 from harness.schemas import Schema
 from local.processes import free_port
 from ordering.catalog_client import CatalogClient, UnexpectedAnswer
@@ -29,8 +29,8 @@ class Catalog:
 
     url: str
 
-    def product(self, price: float, stock: int) -> int:
-        product = {"name": "Laptop", "price": price, "stock": stock}
+    def product(self, price: float, stock: int, max_per_customer: int | None = None) -> int:
+        product = {"name": "Laptop", "price": price, "stock": stock, "max_per_customer": max_per_customer}
         answer = httpx.post(f"{self.url}/api/v1/products", json=product)
         assert answer.status_code == 201, answer.text
         return int(answer.json()["id"])
@@ -157,6 +157,20 @@ async def test_an_order_that_comes_back_with_other_lines_is_an_alarm_and_never_s
 
     assert outcome.result is Result.MISMATCH
     assert await client.held([wanted.order_id]) == [HeldLines(order_id=wanted.order_id, lines=wanted.lines)]
+
+
+@real_only
+async def test_an_order_counts_for_its_customer_and_is_refused_above_the_limit(
+    catalog: Catalog, client: CatalogClient
+) -> None:
+    product_id = catalog.product(1, 10, max_per_customer=2)
+    wanted = [replace(wish((product_id, 2)), customer=customer) for customer in ("ann", "ann", "bob", "", "")]
+
+    outcomes = await client.reserve(wanted)
+
+    assert [outcome.result is Result.HELD for outcome in outcomes] == [True, False, True, True, True]
+    assert outcomes[1].limits == [LimitReached(product_id, max_per_customer=2, has=2, requested=2)]
+    assert outcomes[0].lines == [PricedLine(product_id, 2, Decimal(1))]
 
 
 @real_only

@@ -29,6 +29,8 @@ LEAST_KILLED = 0.9
 CATALOG, ORDERING, FULFILMENT = (f"services/{name}" for name in ("catalog", "ordering", "fulfilment"))
 TESTS = {
     f"{CATALOG}/reserve_stock.py": f"{CATALOG}/tests",
+    f"{CATALOG}/decide_reservations.py": f"{CATALOG}/tests/test_decide.py {CATALOG}/tests/test_customer_limits.py",
+    f"{CATALOG}/customer_purchases.py": f"{CATALOG}/tests/test_customer_limits.py",
     f"{ORDERING}/place_orders.py": " ".join(
         f"{ORDERING}/tests/test_{name}.py" for name in ("decide", "accept", "place_orders", "resume_orders", "api")
     ),

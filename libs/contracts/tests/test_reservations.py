@@ -14,6 +14,7 @@ from contracts.reservations import (
     RESERVATION,
     RESERVE_ANSWER,
     RESERVE_REQUEST,
+    LimitReached,
     Line,
     Outcome,
     PricedLine,
@@ -25,24 +26,25 @@ from contracts.reservations import (
     to_json,
 )
 
-ASKED = Reservation(2**63 - 1, [Line(2**63 - 1, 10_000), Line(1, 1)], Decimal("99999999999999.90"))
+ASKED = Reservation(2**63 - 1, [Line(2**63 - 1, 10_000), Line(1, 1)], Decimal("99999999999999.90"), "Zoë")
 ASKED_JSON = (
     b'{"order_id":9223372036854775807,"lines":[{"product_id":9223372036854775807,"quantity":10000},'
-    b'{"product_id":1,"quantity":1}],"expected_total":"99999999999999.90"}'
+    b'{"product_id":1,"quantity":1}],"expected_total":"99999999999999.90","customer":"Zo\xc3\xab"}'
 )
 AT = datetime(2026, 11, 22, 11, 35, 34, 627285, tzinfo=UTC)
 HELD = Outcome(1, Result.HELD, [PricedLine(7, 2, Decimal("0.10"))], Decimal("0.20"), decided_at=AT)
 HELD_JSON = (
     b'{"order_id":1,"result":"held","lines":[{"product_id":7,"quantity":2,"unit_price":"0.10"}],"total":"0.20",'
-    b'"shortages":[],"missing":[],"decided_at":"2026-11-22T11:35:34.627285Z"}'
+    b'"shortages":[],"missing":[],"limits":[],"decided_at":"2026-11-22T11:35:34.627285Z"}'
 )
 OUTCOMES = [
     HELD,
     Outcome(2, Result.INSUFFICIENT_STOCK, shortages=[Shortage(7, requested=3, available=2)], decided_at=AT),
     Outcome(3, Result.PRODUCT_NOT_FOUND, missing=[7, 8], decided_at=AT),
     Outcome(4, Result.PRICE_CHANGED, HELD.lines, HELD.total, decided_at=AT),
-    Outcome(5, Result.MISMATCH),
-    Outcome(6, Result.UNDECIDED),
+    Outcome(5, Result.LIMIT_REACHED, limits=[LimitReached(7, max_per_customer=2, has=1, requested=2)], decided_at=AT),
+    Outcome(6, Result.MISMATCH),
+    Outcome(7, Result.UNDECIDED),
 ]
 
 

@@ -15,17 +15,26 @@ from contracts.reservations import OUTCOME, Line, Outcome, Reservation
 T = TypeVar("T")
 
 
-def a_product(database: Database, stock: int = 10, price: str = "10.00", name: str = "Laptop") -> int:
-    created = database.transact(manage_products.create, name, Decimal(price), stock)
+def a_product(
+    database: Database,
+    stock: int = 10,
+    price: str = "10.00",
+    name: str = "Laptop",
+    max_per_customer: int | None = None,
+) -> int:
+    created = database.transact(manage_products.create, name, Decimal(price), stock, max_per_customer)
     return created.product.id
 
 
-def an_order(order_id: int, *lines: tuple[int, int], expected_total: str | None = None) -> Reservation:
+def an_order(
+    order_id: int, *lines: tuple[int, int], expected_total: str | None = None, customer: str = ""
+) -> Reservation:
     """Lines are (product id, quantity)."""
     return Reservation(
         order_id=order_id,
         lines=[Line(product_id=product_id, quantity=quantity) for product_id, quantity in lines],
         expected_total=None if expected_total is None else Decimal(expected_total),
+        customer=customer,
     )
 
 

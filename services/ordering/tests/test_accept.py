@@ -1,6 +1,8 @@
 """Accepting: the key and the order are one row, and whoever comes with the key joins."""
 
 import asyncio
+from dataclasses import replace
+from decimal import Decimal
 from functools import partial
 
 import pytest
@@ -8,13 +10,14 @@ from sqlalchemy import Connection, text
 
 from chassis.database.transactions import Database
 from chassis.problems import Unprocessable
+from contracts.reservations import Line, Reservation
 from harness.statements import statements
 from harness.threads import at_once
 from ordering.accept_orders import NewOrder, PerhapsAccepted, accept
 from ordering.model import State
 from ordering.orders import Order
 from ordering.place_orders import Stages
-from ordering.tests.factories import a_key_held, a_new_order, rows
+from ordering.tests.factories import a_key_held, a_new_order, rows, the_order
 
 
 def accept_all(database: Database, *wanted: NewOrder) -> list[Order | Unprocessable]:
@@ -33,6 +36,16 @@ def test_a_new_order_is_pending_with_its_key_in_one_row(database: Database) -> N
     assert [(item.product_id, item.quantity, item.unit_price) for item in order.items] == [(1, 2, None), (5, 1, None)]
     assert str(order.expected_total) == "31.50"
     assert rows(database, "SELECT id, request_key FROM orders") == [(order.id, b"a key")]
+
+
+def test_what_catalog_is_asked_for_an_order_names_its_customer(database: Database) -> None:
+    new = replace(a_new_order("a key", (1, 2), expected_total="21"), customer="Zoë")
+
+    [accepted] = accept_all(database, new)
+
+    assert isinstance(accepted, Order)
+    expected = Reservation(accepted.id, [Line(1, 2)], Decimal(21), customer="Zoë")
+    assert accepted.reservation() == the_order(database, accepted.id).reservation() == expected
 
 
 def test_a_key_seen_before_joins_its_order(database: Database) -> None:

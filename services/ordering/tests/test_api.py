@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from chassis.database.transactions import Database
+from contracts.reservations import LimitReached, Outcome, Result
 from ordering import orders
 from ordering.model import State
 from ordering.tests.catalog_stand_in import CatalogStandIn
@@ -142,6 +143,19 @@ async def test_a_refusal_is_replayed_although_it_would_be_placed_by_now(
 
     assert (again.status_code, again.content) == (first.status_code, first.content)
     assert first.status_code in {400, 404, 409}
+
+
+async def test_who_would_get_above_a_limit_is_told_what_he_may_have_and_has(
+    client: httpx.AsyncClient, catalog: CatalogStandIn
+) -> None:
+    limit = LimitReached(1, max_per_customer=2, has=1, requested=2)
+    catalog.outcomes[1] = Outcome(1, Result.LIMIT_REACHED, limits=[limit])
+
+    refused, again = [await place(client, "a key") for _ in range(2)]
+
+    require_problem(refused, 409, "More than one customer may have")
+    assert (refused.json()["order_id"], refused.json()["limits"]) == (1, [vars(limit)])
+    assert (again.status_code, again.content) == (409, refused.content)
 
 
 async def test_without_a_key_every_call_is_an_order(client: httpx.AsyncClient) -> None:

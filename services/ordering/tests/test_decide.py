@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import Connection
 
 from chassis.database.transactions import Database
-from contracts.reservations import REFUSALS, Result
+from contracts.reservations import REFUSALS, LimitReached, Outcome, Result
 from harness.statements import statements
 from harness.threads import at_once
-from ordering.model import State
+from ordering.model import MAX_ITEMS, MAX_QUANTITY, State
 from ordering.orders import Order, lock
 from ordering.place_orders import NotPending, Verdict, decide, decide_pending, decide_together
 from ordering.tests.factories import (
@@ -82,6 +82,16 @@ def test_a_refusal_is_stored_whole_and_announced_to_nobody(database: Database, r
     assert stored.refusal == verdict.outcome == rejected.refusal
     assert seconds_until_due(database, order.id) is None
     assert (stored.total, stored.items) == (None, order.items)
+
+
+def test_the_longest_refusal_there_can_be_is_stored_whole(database: Database) -> None:
+    order = a_pending_order(database)
+    limits = [LimitReached(2**63 - n, 10**9, has=10**9, requested=MAX_QUANTITY) for n in range(1, MAX_ITEMS + 1)]
+    outcome = Outcome(2**63 - 1, Result.LIMIT_REACHED, limits=limits, decided_at=DECIDED_AT)
+
+    decide_all(database, Verdict(order, outcome))
+
+    assert the_order(database, order.id).refusal == outcome
 
 
 @pytest.mark.parametrize("result", [Result.UNDECIDED, Result.MISMATCH])

@@ -14,6 +14,8 @@ def upgrade() -> None:
             name VARCHAR(255) NOT NULL,
             price NUMERIC(9, 2) NOT NULL,
             stock BIGINT NOT NULL,
+            max_per_customer BIGINT,
+            limit_epoch BIGINT NOT NULL DEFAULT 0,
             version BIGINT NOT NULL DEFAULT 1,
             created_at DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
             deleted_at DATETIME(6),
