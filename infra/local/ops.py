@@ -1,5 +1,6 @@
 """`./justw ops …` against the system that runs: with Docker from inside ordering, since private ports aren't published."""
 
+import getpass
 import os
 import sys
 
@@ -11,7 +12,8 @@ from local.topology import Topology
 
 def main() -> None:
     if runtime.choose() == "docker":
-        become(*COMPOSE, "exec", "ordering", "python", "-m", "ops", *sys.argv[1:])
+        person = f"OPS_PERSON={getpass.getuser()}"  # in the container everybody is the same user
+        become(*COMPOSE, "exec", "-e", person, "ordering", "python", "-m", "ops", *sys.argv[1:])
     topology = Topology.from_environment()
     os.environ |= topology.environment() | {
         "OPS_ORDERING_URL": f"http://{topology.address('ordering')}",

@@ -5,6 +5,7 @@ import os
 import select
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
@@ -33,6 +34,8 @@ class StopAsked(Exception):
 
 
 def main() -> None:
+    if sys.stdout.isatty():
+        os.environ.setdefault("LOG_FORMAT", "text")  # the processes themselves write into a pipe
     if runtime.choose() == "docker":
         compose.up()
     _raise_on_stop_signals()

@@ -1,8 +1,11 @@
 """The services' own ports, where the private routes are."""
 
+import getpass
+import re
 from typing import Any
 
 import httpx
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -12,6 +15,7 @@ class Settings(BaseSettings):
     ordering_url: str = "http://127.0.0.1:8102"
     fulfilment_url: str = "http://127.0.0.1:8103"
     token: str
+    person: str = Field(default_factory=getpass.getuser)  # the services keep who asked
 
 
 PATIENCE = httpx.Timeout(3600, connect=2)  # the stock proof of millions of orders takes minutes
@@ -23,7 +27,8 @@ class Refused(Exception):
 
 class Services:
     def __init__(self, settings: Settings) -> None:
-        headers = {"Authorization": f"Bearer {settings.token}"}
+        person = re.sub(r"[^A-Za-z0-9._@+-]", "_", settings.person)[:64]
+        headers = {"Authorization": f"Bearer {settings.token}", "X-Acting-For": person}
         urls = {"ordering": settings.ordering_url, "fulfilment": settings.fulfilment_url}
         self._clients = {
             name: httpx.Client(base_url=url, headers=headers, timeout=PATIENCE) for name, url in urls.items()

@@ -83,6 +83,11 @@ async def _version(if_match: Annotated[str | None, Header()] = None) -> int | No
 ExpectedVersion = Annotated[int | None, Depends(_version)]
 
 
+def _actor(head: Head) -> str | None:
+    """Who changes a stock, if he said who he is."""
+    return head.caller.id or None
+
+
 def _with_etag(response: Response, found: Versioned) -> Product:
     response.headers["ETag"] = f'"{found.version}"'
     return found.product
@@ -127,7 +132,8 @@ def _writes(database: Database) -> APIRouter:
 
     @router.post("", status_code=201)
     async def create(body: ProductBody, head: HeadOf, response: Response) -> Product:
-        work = partial(manage_products.create, name=body.name, price=body.price, stock=body.stock)
+        by = _actor(head)
+        work = partial(manage_products.create, name=body.name, price=body.price, stock=body.stock, actor=by)
         created = await write(head, ["create", body.model_dump()], Versioned, work)
         response.headers["Location"] = f"{PRODUCTS}/{created.product.id}"
         return _with_etag(response, created)
@@ -136,9 +142,14 @@ def _writes(database: Database) -> APIRouter:
     async def replace(
         product_id: PathId, body: ProductBody, version: ExpectedVersion, head: HeadOf, response: Response
     ) -> Product:
-        name, price, stock = body.name, body.price, body.stock
         work = partial(
-            manage_products.replace, product_id=product_id, version=version, name=name, price=price, stock=stock
+            manage_products.replace,
+            product_id=product_id,
+            version=version,
+            name=body.name,
+            price=body.price,
+            stock=body.stock,
+            actor=_actor(head),
         )
         replaced = await write(head, ["replace", product_id, version, body.model_dump()], Versioned, work)
         return _with_etag(response, replaced)
@@ -150,7 +161,8 @@ def _writes(database: Database) -> APIRouter:
 
     @router.post("/{product_id}/stock-adjustments", status_code=201)
     async def adjust(product_id: PathId, body: AdjustmentBody, head: HeadOf) -> StockMovement:
-        work = partial(manage_products.adjust, product_id=product_id, delta=body.delta, reason=body.reason)
+        delta, reason = body.delta, body.reason
+        work = partial(manage_products.adjust, product_id=product_id, delta=delta, reason=reason, actor=_actor(head))
         return await write(head, ["adjust", product_id, body.model_dump()], StockMovement, work)
 
     return router

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from sqlalchemy import Connection, Row, bindparam, func, select
 
 from catalog.model import MAX_STOCK, MovementKind, products, stock_movements
@@ -39,7 +39,7 @@ class Deleted(BaseModel):
 
 
 class StockMovement(BaseModel):
-    """`stock` is what the stock came to with this movement."""
+    """`stock` is what the stock came to with this movement. `actor` is left out where nobody said who he is."""
 
     id: int
     product_id: int
@@ -48,15 +48,17 @@ class StockMovement(BaseModel):
     stock: int
     order_id: int | None
     reason: str | None
+    actor: str | None = Field(default=None, exclude_if=lambda actor: actor is None)
     created_at: UtcTime
 
 
-def create(connection: Connection, name: str, price: Decimal, stock: int) -> Versioned:
+def create(connection: Connection, name: str, price: Decimal, stock: int, actor: str | None = None) -> Versioned:
     """The first stock is a movement too, so that stock is the sum of its movements from the start."""
     inserted = connection.execute(products.insert().values(name=name, price=price, stock=0))
     assert inserted.inserted_primary_key is not None
     product_id = inserted.inserted_primary_key[0]
-    move(connection, lock(connection, [product_id]), [Movement(product_id, MovementKind.INITIAL, stock)])
+    first = Movement(product_id, MovementKind.INITIAL, stock, actor=actor)
+    move(connection, lock(connection, [product_id]), [first])
     return _stored(connection, product_id)
 
 
@@ -75,7 +77,13 @@ def list_(connection: Connection, after: int, limit: int) -> list[Product]:
 
 
 def replace(
-    connection: Connection, product_id: int, version: int | None, name: str, price: Decimal, stock: int
+    connection: Connection,
+    product_id: int,
+    version: int | None,
+    name: str,
+    price: Decimal,
+    stock: int,
+    actor: str | None = None,
 ) -> Versioned:
     """Overwrite all fields, the stock by a movement of the difference. With `version`, only if it is still that one."""
     shelves = _lock_living(connection, product_id)
@@ -85,8 +93,8 @@ def replace(
     changed = {"name": name, "price": price, "version": products.c.version + 1}
     connection.execute(products.update().where(products.c.id == product_id).values(changed))
     if stock != shelf.stock:
-        change = Movement(product_id, MovementKind.ADJUSTMENT, stock - shelf.stock, reason="replaced")
-        move(connection, shelves, [change])
+        delta = stock - shelf.stock
+        move(connection, shelves, [Movement(product_id, MovementKind.ADJUSTMENT, delta, None, "replaced", actor)])
     return _stored(connection, product_id)
 
 
@@ -98,7 +106,7 @@ def delete(connection: Connection, product_id: int) -> Deleted:
     return Deleted()
 
 
-def adjust(connection: Connection, product_id: int, delta: int, reason: str) -> StockMovement:
+def adjust(connection: Connection, product_id: int, delta: int, reason: str, actor: str | None = None) -> StockMovement:
     """Restock or correct by a difference, so that nobody's change is overwritten."""
     shelves = _lock_living(connection, product_id)
     stock = shelves[product_id].stock
@@ -107,7 +115,7 @@ def adjust(connection: Connection, product_id: int, delta: int, reason: str) -> 
         raise InsufficientStock("Insufficient stock", shortages=[shortage])
     if stock + delta > MAX_STOCK:
         raise Conflict(f"A stock can't be above {MAX_STOCK}")
-    move(connection, shelves, [Movement(product_id, MovementKind.ADJUSTMENT, delta, reason=reason)])
+    move(connection, shelves, [Movement(product_id, MovementKind.ADJUSTMENT, delta, None, reason, actor)])
     return movements(connection, product_id, None, 1)[0]  # under the lock the newest is ours
 
 

@@ -27,6 +27,7 @@ from sqlalchemy import (
 
 from catalog.model import MovementKind, ReservationState, products, reservations, stock_movements
 from chassis.database.rows import array_of, insert
+from chassis.process.logs import about
 from contracts.reservations import OUTCOME, RESERVATION, Outcome, PricedLine, Reservation, Result, Shortage, to_json
 
 log = logging.getLogger(__name__)
@@ -59,6 +60,7 @@ class Movement:
     delta: int
     order_id: int | None = None
     reason: str | None = None
+    actor: str | None = None
 
 
 def lock(connection: Connection, product_ids: Iterable[int]) -> dict[int, Shelf]:
@@ -220,7 +222,11 @@ def _answer(asked: Reservation, decided: Reservation, outcome: bytes) -> bytes:
     """Compares what was read, not its text: a newer version may write the same request with more fields."""
     if asked == decided:
         return outcome
-    log.error("order %d asks for other lines than were decided; nothing was changed", asked.order_id)
+    log.error(
+        "order %d asks for other lines than were decided; nothing was changed",
+        asked.order_id,
+        extra=about(asked.order_id, asked.request_id),
+    )
     return to_json(Outcome(asked.order_id, Result.MISMATCH))
 
 
