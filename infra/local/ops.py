@@ -1,5 +1,6 @@
 """`./justw ops …` against the system that runs: with Docker from inside ordering, since private ports aren't published."""
 
+import getpass
 import os
 import sys
 
@@ -14,7 +15,9 @@ from local.topology import Topology
 def main() -> None:
     os.environ |= _staff_token()
     if runtime.choose() == "docker":
-        become(*COMPOSE, "exec", "--env", "OPS_STAFF_TOKEN", "ordering", "python", "-m", "ops", *sys.argv[1:])
+        person = f"OPS_PERSON={getpass.getuser()}"  # in the container everybody is the same user
+        given = ("--env", person, "--env", "OPS_STAFF_TOKEN")
+        become(*COMPOSE, "exec", *given, "ordering", "python", "-m", "ops", *sys.argv[1:])
     topology = Topology.from_environment()
     os.environ |= topology.environment() | {
         "OPS_ORDERING_URL": f"http://{topology.address('ordering')}",

@@ -6,6 +6,7 @@ import os
 import select
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from pathlib import Path
@@ -39,6 +40,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="./justw up", description="Runs the whole system in the foreground.")
     parser.add_argument("--secured", action="store_true", help="ask for tokens, such as `./justw token` makes")
     issuer = DevelopmentIssuer.of_place() if parser.parse_args().secured else None
+    if sys.stdout.isatty():
+        os.environ.setdefault("LOG_FORMAT", "text")  # the processes themselves write into a pipe
     if runtime.choose() == "docker":
         compose.up(issuer)
     _raise_on_stop_signals()

@@ -1,8 +1,11 @@
 """The services' own ports, where the private routes are."""
 
+import getpass
+import re
 from typing import Any
 
 import httpx
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -15,6 +18,7 @@ class Settings(BaseSettings):
     fulfilment_url: str = "http://127.0.0.1:8103"
     token: str
     staff_token: str = ""
+    person: str = Field(default_factory=getpass.getuser)  # the services keep who asked
 
 
 PATIENCE = httpx.Timeout(3600, connect=2)  # the stock proof of millions of orders takes minutes
@@ -27,6 +31,7 @@ class Refused(Exception):
 class Services:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._person = re.sub(r"[^A-Za-z0-9._@+-]", "_", settings.person)[:64]
         urls = {"ordering": settings.ordering_url, "fulfilment": settings.fulfilment_url}
         self._clients = {name: httpx.Client(base_url=url, timeout=PATIENCE) for name, url in urls.items()}
 
@@ -47,13 +52,15 @@ class Services:
             rows += page
         return rows
 
-    def _authorization(self, path: str) -> dict[str, str]:
-        token = self._settings.token if path.startswith("/private/") else self._settings.staff_token
-        return {"Authorization": f"Bearer {token}"} if token else {}
+    def _headers(self, path: str) -> dict[str, str]:
+        """A private route takes the operators' credential, and is told whose hand it is."""
+        if path.startswith("/private/"):
+            return {"Authorization": f"Bearer {self._settings.token}", "X-Acting-For": self._person}
+        return {"Authorization": f"Bearer {self._settings.staff_token}"} if self._settings.staff_token else {}
 
     def _ask(self, service: str, method: str, path: str) -> Any:
         try:
-            response = self._clients[service].request(method, path, headers=self._authorization(path))
+            response = self._clients[service].request(method, path, headers=self._headers(path))
             answer = response.json()
         except httpx.HTTPError as error:
             raise Refused(f"{service} does not answer ({type(error).__name__}): is the system up?") from error

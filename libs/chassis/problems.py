@@ -20,6 +20,8 @@ from typing import Any, ClassVar
 import orjson
 from fastapi.responses import Response
 
+from chassis import request_ids
+
 RETRY_AFTER_SECONDS = 1
 
 
@@ -97,4 +99,6 @@ def problem_response(
 ) -> Response:
     title = HTTPStatus(status).phrase
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **(extras or {})}
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and (request_id := request_ids.current()):
+        body["request_id"] = request_id  # for the user to tell, and to be found by in the logs
     return Response(orjson.dumps(body), status, headers, media_type="application/problem+json")

@@ -15,6 +15,7 @@ from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from contracts.batches import UnreadableEvent, unseal
+from contracts.request_ids import RequestId
 
 Money = Annotated[str, Field(pattern=r"^\d{1,14}\.\d{2}$")]  # decimals travel as text
 
@@ -25,6 +26,7 @@ class Event(TypedDict):
     version: Literal[1]
     order_id: Annotated[int, Field(ge=1, lt=2**63)]
     revision: Annotated[int, Field(ge=1, lt=2**31)]
+    request_id: NotRequired[RequestId]  # of the request that placed the order
     put_at: NotRequired[AwareDatetime]  # when it came onto the stream: set by who reads it, whatever was sent
 
 

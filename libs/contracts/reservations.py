@@ -18,6 +18,8 @@ from typing import Annotated
 import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 
+from contracts.request_ids import RequestId
+
 MAX_RESERVATIONS = 500
 
 
@@ -45,12 +47,14 @@ class Reservation:
     """All lines or none. Refused if the prices under lock don't add up to `expected_total`, when one is given.
 
     `customer` is for whom it counts where a product has a limit per customer; nobody in particular is the empty one.
+    `request_id` is that of the request that placed the order. A batch has orders of many, so it stands with each.
     """
 
     order_id: Id
     lines: Annotated[list[Line], Field(min_length=1), AfterValidator(_each_product_once)]
     expected_total: Decimal | None = None
     customer: str = ""
+    request_id: RequestId | None = field(default=None, compare=False)  # tells of an order, and asks for nothing
 
 
 class Result(StrEnum):

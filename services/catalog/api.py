@@ -84,6 +84,11 @@ async def _version(if_match: Annotated[str | None, Header()] = None) -> int | No
 ExpectedVersion = Annotated[int | None, Depends(_version)]
 
 
+def _actor(head: Head) -> str | None:
+    """Who changes a stock, if he said who he is."""
+    return head.caller.id or None
+
+
 def _with_etag(response: Response, found: Versioned) -> Product:
     response.headers["ETag"] = f'"{found.version}"'
     return found.product
@@ -129,7 +134,7 @@ def _writes(database: Database) -> APIRouter:
     @router.post("", status_code=201)
     async def create(body: ProductBody, head: HeadOf, response: Response) -> Product:
         fields = body.model_dump()
-        work = partial(manage_products.create, **fields)
+        work = partial(manage_products.create, **fields, actor=_actor(head))
         created = await write(head, ["create", fields], Versioned, work)
         response.headers["Location"] = f"{PRODUCTS}/{created.product.id}"
         return _with_etag(response, created)
@@ -139,7 +144,8 @@ def _writes(database: Database) -> APIRouter:
         product_id: PathId, body: ProductBody, version: ExpectedVersion, head: HeadOf, response: Response
     ) -> Product:
         fields = body.model_dump()
-        work = partial(manage_products.replace, product_id=product_id, version=version, **fields)
+        named = {"product_id": product_id, "version": version, "actor": _actor(head)}
+        work = partial(manage_products.replace, **named, **fields)
         replaced = await write(head, ["replace", product_id, version, fields], Versioned, work)
         return _with_etag(response, replaced)
 
@@ -150,7 +156,8 @@ def _writes(database: Database) -> APIRouter:
 
     @router.post("/{product_id}/stock-adjustments", status_code=201)
     async def adjust(product_id: PathId, body: AdjustmentBody, head: HeadOf) -> StockMovement:
-        work = partial(manage_products.adjust, product_id=product_id, delta=body.delta, reason=body.reason)
+        delta, reason = body.delta, body.reason
+        work = partial(manage_products.adjust, product_id=product_id, delta=delta, reason=reason, actor=_actor(head))
         return await write(head, ["adjust", product_id, body.model_dump()], StockMovement, work)
 
     return router

@@ -41,7 +41,7 @@ class Deleted(BaseModel):
 
 
 class StockMovement(BaseModel):
-    """`stock` is what the stock came to with this movement."""
+    """`stock` is what the stock came to with this movement. `actor` is left out where nobody said who he is."""
 
     id: int
     product_id: int
@@ -50,18 +50,25 @@ class StockMovement(BaseModel):
     stock: int
     order_id: int | None
     reason: str | None
+    actor: str | None = Field(default=None, exclude_if=lambda actor: actor is None)
     created_at: UtcTime
 
 
 def create(
-    connection: Connection, name: str, price: Decimal, stock: int, max_per_customer: int | None = None
+    connection: Connection,
+    name: str,
+    price: Decimal,
+    stock: int,
+    max_per_customer: int | None = None,
+    actor: str | None = None,
 ) -> Versioned:
     """The first stock is a movement too, so that stock is the sum of its movements from the start."""
     row = products.insert().values(name=name, price=price, stock=0, max_per_customer=max_per_customer)
     inserted = connection.execute(row)
     assert inserted.inserted_primary_key is not None
     product_id = inserted.inserted_primary_key[0]
-    move(connection, lock(connection, [product_id]), [Movement(product_id, MovementKind.INITIAL, stock)])
+    first = Movement(product_id, MovementKind.INITIAL, stock, actor=actor)
+    move(connection, lock(connection, [product_id]), [first])
     return _stored(connection, product_id)
 
 
@@ -87,6 +94,7 @@ def replace(
     price: Decimal,
     stock: int,
     max_per_customer: int | None = None,
+    actor: str | None = None,
 ) -> Versioned:
     """Overwrite all fields, the stock by a movement of the difference. With `version`, only if it is still that one.
 
@@ -106,8 +114,8 @@ def replace(
     }
     connection.execute(products.update().where(products.c.id == product_id).values(changed))
     if stock != shelf.stock:
-        change = Movement(product_id, MovementKind.ADJUSTMENT, stock - shelf.stock, reason="replaced")
-        move(connection, shelves, [change])
+        delta = stock - shelf.stock
+        move(connection, shelves, [Movement(product_id, MovementKind.ADJUSTMENT, delta, None, "replaced", actor)])
     return _stored(connection, product_id)
 
 
@@ -119,7 +127,7 @@ def delete(connection: Connection, product_id: int) -> Deleted:
     return Deleted()
 
 
-def adjust(connection: Connection, product_id: int, delta: int, reason: str) -> StockMovement:
+def adjust(connection: Connection, product_id: int, delta: int, reason: str, actor: str | None = None) -> StockMovement:
     """Restock or correct by a difference, so that nobody's change is overwritten."""
     shelves = _lock_living(connection, product_id)
     stock = shelves[product_id].stock
@@ -128,7 +136,7 @@ def adjust(connection: Connection, product_id: int, delta: int, reason: str) -> 
         raise InsufficientStock("Insufficient stock", shortages=[shortage])
     if stock + delta > MAX_STOCK:
         raise Conflict(f"A stock can't be above {MAX_STOCK}")
-    move(connection, shelves, [Movement(product_id, MovementKind.ADJUSTMENT, delta, reason=reason)])
+    move(connection, shelves, [Movement(product_id, MovementKind.ADJUSTMENT, delta, None, reason, actor)])
     return movements(connection, product_id, None, 1)[0]  # under the lock the newest is ours
 
 

@@ -21,6 +21,7 @@ from chassis.web.idempotency import CallerColumn, idempotency_table
 MAX_STOCK = 1_000_000_000
 NAME_LENGTH = 255
 REASON_LENGTH = 255
+ACTOR_LENGTH = 128
 
 metadata = MetaData()
 NOW = text("CURRENT_TIMESTAMP(6)")
@@ -67,6 +68,7 @@ stock_movements = Table(
     Column("stock", BigInteger, nullable=False),
     Column("order_id", BigInteger),
     Column("reason", String(REASON_LENGTH)),
+    Column("actor", String(ACTOR_LENGTH)),  # who did it; nobody where it came of an order, or nobody said who he is
     Column("created_at", DATETIME(fsp=6), nullable=False, server_default=NOW),
     Index("by_product", "product_id"),
 )

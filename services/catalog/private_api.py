@@ -11,6 +11,7 @@ from catalog import prove_stock, reserve_stock
 from chassis.database.transactions import Database
 from chassis.problems import Unavailable
 from chassis.process.gather import Gather
+from chassis.process.logs import Line, about, info_each
 from chassis.web.head import HeadOf
 from chassis.web.metrics import stock_differences
 from chassis.web.paging import PageQuery
@@ -65,6 +66,7 @@ def routes(database: Database, aside: Database) -> APIRouter:
                 results = await _decided(reserve_one, asked)
         except TimeoutError:
             raise GivenUp from None
+        info_each(log, (_told(one) for one, result in zip(asked, results, strict=True) if isinstance(result, bytes)))
         _require_any(results)
         outcomes = [_outcome(one, result) for one, result in zip(asked, results, strict=True)]
         return Response(reserve_answer(outcomes), media_type="application/json")
@@ -88,6 +90,10 @@ def routes(database: Database, aside: Database) -> APIRouter:
         return HeldAnswer(reservations=await aside.run(prove_stock.held, request.order_ids))
 
     return router
+
+
+def _told(asked: Reservation) -> Line:
+    return Line(f"Order #{asked.order_id} is decided on", asked.order_id, asked.request_id)
 
 
 async def _decided(
@@ -137,5 +143,10 @@ def _outcome(asked: Reservation, result: bytes | Exception | None) -> bytes:
     if isinstance(result, bytes):
         return result
     if result is not None:
-        log.error("order %d could not be decided", asked.order_id, exc_info=result)
+        log.error(
+            "order %d could not be decided",
+            asked.order_id,
+            exc_info=result,
+            extra=about(asked.order_id, asked.request_id),
+        )
     return to_json(Outcome(asked.order_id, Result.UNDECIDED))

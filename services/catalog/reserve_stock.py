@@ -31,6 +31,7 @@ from catalog.customer_purchases import change, purchases
 from catalog.decide_reservations import CountedLine, Shelf, Tally, decide, tallied, tallies
 from catalog.model import MovementKind, ReservationState, products, reservations, stock_movements
 from chassis.database.rows import array_of, insert
+from chassis.process.logs import about
 from contracts.reservations import RESERVATION, Outcome, Reservation, Result, to_json
 
 log = logging.getLogger(__name__)
@@ -65,6 +66,7 @@ class Movement:
     delta: int
     order_id: int | None = None
     reason: str | None = None
+    actor: str | None = None
 
 
 def lock(connection: Connection, product_ids: Iterable[int]) -> dict[int, Shelf]:
@@ -206,7 +208,11 @@ def _answer(asked: Reservation, decided: Reservation, outcome: bytes) -> bytes:
     """Compares what was read, not its text: a newer version may write the same request with more fields."""
     if asked == decided:
         return outcome
-    log.error("order %d asks for other lines than were decided; nothing was changed", asked.order_id)
+    log.error(
+        "order %d asks for other lines than were decided; nothing was changed",
+        asked.order_id,
+        extra=about(asked.order_id, asked.request_id),
+    )
     return to_json(Outcome(asked.order_id, Result.MISMATCH))
 
 

@@ -9,7 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 from chassis.database.transactions import Database
 from chassis.problems import Unavailable
 from chassis.process.gather import Gather
-from chassis.process.logs import info_each
+from chassis.process.logs import Line, about, info_each
 from fulfilment.fulfil_orders import (
     Failure,
     Lost,
@@ -130,7 +130,7 @@ class Fulfilling:
                 elif not isinstance(ended, Unavailable):
                     raise ended
                 if await insist(self._complete, held):
-                    log.info(_processed(held))
+                    info_each(log, [_processed(held)])
             except Lost:
                 return
             except Exception as error:  # noqa: BLE001 - whatever a step raises is a failed try, and so is an end refused
@@ -144,7 +144,8 @@ class Fulfilling:
 
     async def _fail(self, held: Fulfilment, error: Exception) -> Fulfilment | None:
         reason = reason_of(error)
-        log.warning("Order #%d: try %d failed: %s", held.order_id, held.fence, reason)
+        known = about(held.order_id, held.request_id)
+        log.warning("Order #%d: try %d failed: %s", held.order_id, held.fence, reason, extra=known)
         following = await self._count(Failure(held, reason))
         if following is not None:
             await asyncio.sleep(backoff_seconds(following.failures))
@@ -156,12 +157,14 @@ class Fulfilling:
             try:
                 return await insist(self._database.run, fail, failure, self._most_failures)
             except Exception:
-                log.exception("Order #%d: its failed try can't be counted", failure.held.order_id)
+                held = failure.held
+                known = about(held.order_id, held.request_id)
+                log.exception("Order #%d: its failed try can't be counted", held.order_id, extra=known)
                 await asyncio.sleep(UNCOUNTED_SECONDS)
 
 
-def _processed(row: Fulfilment) -> str:
-    return f"Order #{row.order_id} Processed"
+def _processed(row: Fulfilment) -> Line:
+    return Line(f"Order #{row.order_id} Processed", row.order_id, row.request_id)
 
 
 async def insist(call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:

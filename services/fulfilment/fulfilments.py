@@ -22,6 +22,7 @@ class Fulfilment(NamedTuple):
     failures: int
     items: Sequence[Item]
     reason: str | None
+    request_id: str | None
     announced_at: datetime | None
     taken_at: datetime | None
     started_at: datetime | None
@@ -33,9 +34,9 @@ COLUMNS = [fulfilments.c[name] for name in Fulfilment._fields]
 
 def of_row(row: Row[Any]) -> Fulfilment:
     """`row` has COLUMNS."""
-    order_id, revision, state, owner, fence, failures, items, reason, *times = tuple[Any, ...](row)
+    order_id, revision, state, owner, fence, failures, items, reason, request_id, *times = tuple[Any, ...](row)
     times = [at and at.replace(tzinfo=UTC) for at in times]
-    return Fulfilment(order_id, revision, State(state), owner, fence, failures, items, reason, *times)
+    return Fulfilment(order_id, revision, State(state), owner, fence, failures, items, reason, request_id, *times)
 
 
 def insert_all(connection: Connection, new: Sequence[Fulfilment]) -> None:
@@ -111,6 +112,8 @@ def _event(row: Fulfilment, tries: list[Try]) -> FulfilmentEvent:
         "taken_at": row.taken_at,
         "decided_at": row.decided_at,
     }
+    if row.request_id is not None:
+        told["request_id"] = row.request_id
     if row.state is State.CANCELLED:
         return {**told, "type": "FulfilmentCancelled", "tries": tries}
     if row.state in {State.FAILED, State.FAILED_LATE}:

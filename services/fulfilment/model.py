@@ -65,6 +65,7 @@ fulfilments = Table(
     Column("failures", Integer, nullable=False, server_default="0"),
     Column("items", JSON, nullable=False),
     Column("reason", String(REASON_LENGTH)),
+    Column("request_id", String(64, collation="ascii_bin")),  # of the request that placed the order
     Column("announced_at", DATETIME(fsp=6)),
     Column("taken_at", DATETIME(fsp=6)),
     Column("started_at", DATETIME(fsp=6)),

@@ -25,7 +25,7 @@ def cancel(connection: Connection, events: Sequence[OrderCancelled]) -> set[int]
     remember_tries(connection, [row for row in in_time if row.state in IN_WORK], "cancelled", decided_at)
     for row in [*cancelled, *(row for row in raised if row not in in_time)]:
         _write(connection, row)
-    unseen = _bury_unseen(connection, {id_: event["revision"] for id_, event in latest.items() if id_ not in known})
+    unseen = _bury_unseen(connection, [event for id_, event in latest.items() if id_ not in known])
     tell(connection, [*cancelled, *unseen, *(row for row in raised if row not in in_time and row.state not in IN_WORK)])
     return {row.order_id for row in (*cancelled, *unseen)}
 
@@ -39,25 +39,26 @@ def _write(connection: Connection, row: Fulfilment) -> None:
     connection.execute(update.values(state=row.state, revision=row.revision, decided_at=row.decided_at))
 
 
-def _bury_unseen(connection: Connection, revisions: dict[int, int]) -> list[Fulfilment]:
+def _bury_unseen(connection: Connection, events: Sequence[OrderCancelled]) -> list[Fulfilment]:
     """Tombstones: the cancel overtook the announcement, which will find them."""
     decided_at = now(connection)
     rows = [
         Fulfilment(
-            order_id=order_id,
-            revision=revision,
+            order_id=event["order_id"],
+            revision=event["revision"],
             state=State.CANCELLED,
             owner=None,
             fence=0,
             failures=0,
             items=[],
             reason=None,
+            request_id=event.get("request_id"),
             announced_at=None,
             taken_at=None,
             started_at=None,
             decided_at=decided_at,
         )
-        for order_id, revision in revisions.items()
+        for event in events
     ]
     insert_all(connection, rows)
     return rows

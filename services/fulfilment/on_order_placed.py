@@ -54,6 +54,7 @@ def _insert(connection: Connection, events: Sequence[OrderPlaced], owner: str) -
             failures=0,
             items=event["items"],
             reason=None,
+            request_id=event.get("request_id"),
             announced_at=event.get("put_at"),
             taken_at=moment,
             started_at=moment,

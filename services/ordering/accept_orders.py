@@ -31,6 +31,7 @@ class NewOrder:
     lines: Sequence[Line]
     expected_total: Decimal | None = None
     customer: str = ""
+    request_id: str | None = None
 
     @property
     def identity(self) -> Identity:
@@ -108,6 +109,7 @@ def accept(connection: Connection, wanted: Sequence[NewOrder]) -> list[Order | U
             "state": State.PENDING,
             "items": [{"product_id": line.product_id, "quantity": line.quantity} for line in new.lines],
             "expected_total": new.expected_total,
+            "request_id": new.request_id,
         }
         for new in wanted
     ]
@@ -116,7 +118,7 @@ def accept(connection: Connection, wanted: Sequence[NewOrder]) -> list[Order | U
     with telling_locks():
         insert(connection, orders, rows, keep_first=True)
     found = _found(connection, wanted)
-    decided = [order_id for order_id, _, state, _ in found.values() if state is not State.PENDING]
+    decided = [row.id for row in found.values() if row.state is not State.PENDING]
     orders_ = {order.id: order for order in fetch(connection, BY_IDS, ids=decided)} if decided else {}
     return [_joined(new, found[new.identity], orders_) for new in wanted]
 
@@ -128,6 +130,7 @@ class Found(NamedTuple):
     fingerprint: bytes
     state: State
     created_at: datetime
+    request_id: str | None
 
 
 def _found(connection: Connection, wanted: Sequence[NewOrder]) -> dict[Identity, Found]:
@@ -135,9 +138,9 @@ def _found(connection: Connection, wanted: Sequence[NewOrder]) -> dict[Identity,
     rows = map(orjson.loads, connection.execute(BY_IDENTITIES, {"wanted": folded(identities)}).scalars())
     return {
         (bytes.fromhex(key), bytes.fromhex(customer)): Found(
-            id_, bytes.fromhex(fingerprint), State(state), datetime.fromisoformat(created_at)
+            id_, bytes.fromhex(fingerprint), State(state), datetime.fromisoformat(created_at), request_id
         )
-        for key, customer, id_, fingerprint, state, created_at in rows
+        for key, customer, id_, fingerprint, state, created_at, request_id in rows
     }
 
 
@@ -145,7 +148,7 @@ def _found(connection: Connection, wanted: Sequence[NewOrder]) -> dict[Identity,
 # likely key.
 BY_IDENTITIES = text(
     "SELECT JSON_ARRAY(HEX(orders.request_key), HEX(orders.customer), orders.id, HEX(orders.fingerprint), orders.state, "
-    "CAST(orders.created_at AS CHAR)) "
+    "CAST(orders.created_at AS CHAR), orders.request_id) "
     "FROM JSON_TABLE(:wanted, '$[*]' COLUMNS (request_key VARCHAR(510) PATH '$.request_key', "
     "customer VARCHAR(256) PATH '$.customer')) AS wanted "
     "STRAIGHT_JOIN orders FORCE INDEX (request_key) "
@@ -160,5 +163,12 @@ def _joined(new: NewOrder, found: Found, decided: Mapping[int, Order]) -> Order 
     except Unprocessable as error:
         return error
     return decided.get(found.id) or pending_order(
-        found.id, new.key, new.customer, new.fingerprint, new.lines, new.expected_total, found.created_at
+        found.id,
+        new.key,
+        new.customer,
+        new.fingerprint,
+        new.lines,
+        new.expected_total,
+        found.created_at,
+        found.request_id,
     )

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 from pydantic import Field, model_validator
 
+from chassis import request_ids
 from chassis.database.transactions import CONNECTIONS_ASIDE, Database
 from chassis.messaging import streams
 from chassis.process import heartbeat
@@ -133,6 +134,7 @@ def _new_order(body: OrderBody, head: Head) -> NewOrder:
         lines=lines,
         expected_total=body.expected_total,
         customer=head.caller.id,
+        request_id=request_ids.current(),
     )
 
 

@@ -50,13 +50,16 @@ def cancel(connection: Connection, order_id: int, caller: Caller, *, forced: boo
 
 
 def announcement(order: Order) -> OrderCancelled:
-    return {
+    event: OrderCancelled = {
         "type": "OrderCancelled",
         "version": 1,
         "order_id": order.id,
         "revision": order.revision,
         "forced": order.cancel_forced,
     }
+    if order.request_id is not None:
+        event["request_id"] = order.request_id
+    return event
 
 
 def status_of(order: Order) -> int:

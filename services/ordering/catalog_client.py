@@ -130,4 +130,7 @@ def _read(path: str, content: bytes, answer: TypeAdapter[Answer]) -> Answer:
     try:
         return answer.validate_json(content)
     except ValidationError as error:
-        raise UnexpectedAnswer(f"catalog's answer to {path} can't be read") from error
+        [first, *_] = error.errors(include_input=False, include_url=False)
+        where = ".".join(str(part) for part in first["loc"])
+        # From None: pydantic's own error says what was sent, and this one is logged.
+        raise UnexpectedAnswer(f"catalog's answer to {path} can't be read: {where}: {first['msg']}") from None

@@ -12,6 +12,7 @@ import orjson
 from sqlalchemy import Connection, bindparam, select, text
 
 from chassis.database.rows import folded, insert
+from chassis.process.logs import about
 from contracts.events import OrderFulfilled, Outcome
 from ordering.model import TRANSITIONS, Cause, State, Step, order_steps, orders
 from ordering.orders import lock
@@ -89,7 +90,12 @@ def move(connection: Connection, events: Sequence[Outcome], cause: Cause, *, due
         target = TRANSITIONS.get((order.state, cause))
         if target is None or event["revision"] != order.revision:
             log.info(
-                "order %d is %s: %s of revision %d says nothing new", order.id, order.state, cause, event["revision"]
+                "order %d is %s: %s of revision %d says nothing new",
+                order.id,
+                order.state,
+                cause,
+                event["revision"],
+                extra=about(order.id, event.get("request_id")),
             )
             continue
         news[order.id] = (event, target)

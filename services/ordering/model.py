@@ -96,6 +96,7 @@ orders = Table(
     Column(
         "customer", CallerColumn, nullable=False, server_default=""
     ),  # whose it is; empty where nobody says who he is
+    Column("request_id", String(64, collation="ascii_bin")),
     Column("fingerprint", FingerprintColumn, nullable=False),
     Column("state", String(16), nullable=False),
     Column("revision", Integer, nullable=False, server_default="1"),

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy import Connection, Select, bindparam, func, select
 
+from chassis import request_ids
 from chassis.database.rows import array_of
 from chassis.problems import NotFound
 from chassis.web.access import Caller
@@ -44,10 +45,11 @@ class Order(NamedTuple):
     reserved_at: datetime | None
     decided_at: datetime | None
     cancel_forced: bool
+    request_id: str | None = None  # of the request that placed it
 
     def reservation(self) -> Reservation:
         lines = [Line(item.product_id, item.quantity) for item in self.items]
-        return Reservation(self.id, lines, self.expected_total, self.customer)
+        return Reservation(self.id, lines, self.expected_total, self.customer, self.request_id)
 
 
 def pending_order(
@@ -58,6 +60,7 @@ def pending_order(
     lines: Iterable[Line],
     expected_total: Decimal | None,
     created_at: datetime,
+    request_id: str | None,
 ) -> Order:
     """As accepting it leaves its row."""
     return Order(
@@ -75,6 +78,7 @@ def pending_order(
         reserved_at=None,
         decided_at=None,
         cancel_forced=False,
+        request_id=request_id,
     )
 
 
@@ -110,6 +114,7 @@ def _order(
     reserved_at: str | None,
     decided_at: str | None,
     cancel_forced: int,
+    request_id: str | None,
     unit_prices: str | None,
 ) -> Order:
     prices = repeat(None) if unit_prices is None else map(Decimal, unit_prices.split())
@@ -128,6 +133,7 @@ def _order(
         None if reserved_at is None else datetime.fromisoformat(reserved_at),
         None if decided_at is None else datetime.fromisoformat(decided_at),
         bool(cancel_forced),
+        request_id,
     )
 
 
@@ -166,6 +172,8 @@ def begin_revision(
     detail: dict[str, Any] = {"by": caller.id} if caller.id else {}
     if forced:
         detail["forced"] = True
+    if request_id := request_ids.current():
+        detail["request_id"] = request_id
     connection.execute(order_steps.insert().values(order_id=order.id, step=step, at=func.now(6), detail=detail))
     return moved
 

@@ -17,6 +17,7 @@ from chassis.database.rows import folded
 from chassis.database.transactions import Database
 from chassis.problems import Unavailable
 from chassis.process.gather import Gather
+from chassis.process.logs import Line, about, info_each
 from contracts.events import OrderPlaced
 from contracts.reservations import REFUSALS, Outcome, Reservation, Result, to_json
 from ordering.accept_orders import NewOrder, PerhapsAccepted
@@ -103,7 +104,7 @@ async def settle(order: Order, stages: Stages, until: float) -> Order:
             outcome = await stages.reserve(Wanted(order.reservation(), until))
             order = await stages.decide(Verdict(order, outcome))
         except (Unavailable, UnexpectedAnswer) as error:
-            log.warning("order %d is in doubt: %s", order.id, error)
+            log.warning("order %d is in doubt: %s", order.id, error, extra=about(order.id, order.request_id))
         if order.state is State.PENDING:
             await asyncio.sleep(random.uniform(0.1, 0.3))  # noqa: S311 - jitter
     return order
@@ -116,9 +117,15 @@ class NotPending(Exception):
 async def decide_together(database: Database, verdicts: Sequence[Verdict]) -> list[Order]:
     """Orders are nearly always as they were read a moment ago, so they are looked at only if they weren't."""
     try:
-        return await database.run(decide_pending, verdicts)
+        decided = await database.run(decide_pending, verdicts)
     except NotPending:
-        return await database.run(decide, verdicts)
+        decided = await database.run(decide, verdicts)
+    info_each(log, (_told(order) for order in decided if order.state is not State.PENDING))
+    return decided
+
+
+def _told(order: Order) -> Line:
+    return Line(f"Order #{order.id} is {order.state}", order.id, order.request_id)
 
 
 def decide_pending(connection: Connection, verdicts: Sequence[Verdict]) -> list[Order]:
@@ -202,7 +209,7 @@ DECIDE = text(
 
 
 def announcement(order: Order) -> OrderPlaced:
-    return {
+    event: OrderPlaced = {
         "type": "OrderPlaced",
         "version": 1,
         "order_id": order.id,
@@ -213,3 +220,6 @@ def announcement(order: Order) -> OrderPlaced:
         ],
         "total": str(order.total),
     }
+    if order.request_id is not None:
+        event["request_id"] = order.request_id
+    return event

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, bindparam, func, select, text
 
 from chassis.database.clock import has_come
 from chassis.database.transactions import Database
+from chassis.process.logs import about
 from ordering.model import State, orders
 from ordering.orders import AN_ORDER, Order, fetch
 from ordering.place_orders import Stages, settle
@@ -33,9 +34,9 @@ async def _settle(order: Order, stages: Stages) -> None:
     try:
         async with asyncio.timeout_at(until):
             settled = await settle(order, stages, until)
-        log.info("order %d was in doubt and is %s", order.id, settled.state)
+        log.info("order %d was in doubt and is %s", order.id, settled.state, extra=about(order.id, order.request_id))
     except TimeoutError:
-        log.warning("order %d stays in doubt", order.id)
+        log.warning("order %d stays in doubt", order.id, extra=about(order.id, order.request_id))
 
 
 def claim_overdue(connection: Connection, state: State) -> list[Order]:

@@ -21,7 +21,7 @@ class StepView(BaseModel):
 
 
 def timeline(connection: Connection, order_id: int, caller: Caller) -> list[StepView]:
-    """Oldest first. Raises NotFound. Who asked for something is shown to staff."""
+    """Oldest first. Raises NotFound. Who asked for something, and by which request, is shown to staff."""
     (order,) = read(connection, [order_id])
     if isinstance(order, Exception):
         raise order
@@ -32,6 +32,8 @@ def timeline(connection: Connection, order_id: int, caller: Caller) -> list[Step
         detail = dict(row.detail)
         if caller.role is Role.CUSTOMER:
             detail.pop("by", None)
+        if caller.role is Role.CUSTOMER or not caller.id:
+            detail.pop("request_id", None)
         steps += _told(row.step, row.at, detail)
     steps += _fulfilled(connection.execute(FULFILLED, {"id": order_id}).one())
     # Fulfilment tells all tries with each outcome, so after a redrive the first ones come twice, alike in everything.

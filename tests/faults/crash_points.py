@@ -147,6 +147,7 @@ class Campaign:
 
     def _seconds_at_work(self, child: Breakable) -> float:
         """Below 0 while it starts, which takes a busy machine long; before that a SIGTERM would simply end it."""
-        if child.pid not in self._listens_since and f"[{child.pid}] listening on" in child.log_text():
+        listens = f'"pid":{child.pid},"logger":"chassis.process.serve","message":"listening on'
+        if child.pid not in self._listens_since and listens in child.log_text():
             self._listens_since[child.pid] = time.monotonic() + SETTLING_IN_SECONDS
         return time.monotonic() - self._listens_since.get(child.pid, math.inf)

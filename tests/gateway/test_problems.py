@@ -80,4 +80,8 @@ def test_a_service_that_is_away_is_said_to_come_back(gateway: Reach, method: str
 
     assert_problem(answer, HTTPStatus.SERVICE_UNAVAILABLE)
     assert answer.headers["retry-after"] == "1"
-    assert answer.headers["x-request-id"] == "abc"
+    assert answer.headers["x-request-id"] == answer.json()["request_id"] == "abc"
+
+
+def test_what_the_client_did_wrong_needs_no_looking_up(gateway: Reach) -> None:
+    assert "request_id" not in gateway("/nothing/here").json()

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from copy import copy
 from itertools import count
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
@@ -99,6 +100,7 @@ class Database:
             max_overflow=0,
             pool_use_lifo=True,
             pool_reset_on_return=None,  # `transact` has ended the transaction; a ROLLBACK more would be a round trip more
+            hide_parameters=True,  # errors are logged, and parameters are what clients sent
             json_serializer=_json,
             json_deserializer=orjson.loads,
             connect_args={
@@ -120,9 +122,9 @@ class Database:
         return other
 
     async def run(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """`transact` in a thread of the pool. Cancelling the caller doesn't stop the transaction."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, lambda: self.transact(work, *args, **kwargs))
+        """`transact` in a thread of the pool, where the caller's request is known. Cancelling him doesn't stop it."""
+        loop, context = asyncio.get_running_loop(), copy_context()
+        return await loop.run_in_executor(self._threads, context.run, lambda: self.transact(work, *args, **kwargs))
 
     def transact(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work` in one transaction, again and whole if it must be. Raises Unavailable when the database is away."""

@@ -7,6 +7,7 @@ HTTP call serves many callers.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
 from typing import Generic, TypeVar
 
 from chassis.problems import Overloaded, Unavailable
@@ -62,7 +63,8 @@ class Gather(Generic[In, Out]):
     def _start(self) -> None:
         self._about_to_start = False
         while len(self._running) < self._abreast and (batch := self._next_batch()):
-            task = asyncio.get_running_loop().create_task(self._settle(batch))
+            # In a context of its own: it serves many callers, and what it logs isn't of the one whose call began it.
+            task = asyncio.get_running_loop().create_task(self._settle(batch), context=Context())
             self._running.add(task)
             task.add_done_callback(self._finished)
 

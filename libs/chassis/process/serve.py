@@ -90,7 +90,8 @@ def main(service: str, ports: Mapping[str, int]) -> None:
     parser.add_argument("--port", type=int)
     parser.add_argument("--fd", type=int, help="a listening socket to take over")
     given = parser.parse_args()
-    logs.configure(f"{service}.{given.role}", os.environ.get("LOG_LEVEL", "INFO"))
+    level, form = os.environ.get("LOG_LEVEL", "INFO"), os.environ.get("LOG_FORMAT", "auto")
+    logs.configure(f"{service}.{given.role}", level, form)
     module = importlib.import_module(f"{service}.{given.role}")
     try:
         if given.role == "migrate":
@@ -98,7 +99,8 @@ def main(service: str, ports: Mapping[str, int]) -> None:
             return
         app = module.build()
     except ValidationError as error:
-        sys.exit(f"{service} {given.role} can't start: {_complaint(error, service)}")
+        log.critical("%s %s can't start: %s", service, given.role, _complaint(error, service))
+        sys.exit(1)
     serve(app, host=given.host, port=given.port or ports[given.role], fd=given.fd)
 
 

@@ -300,3 +300,14 @@ async def test_a_caller_that_goes_away_does_not_stop_the_transaction(database: D
 
     assert call.cancelled()
     assert database.transact(amounts)[1] == 105
+
+
+def test_an_error_does_not_tell_what_was_sent(database: Database) -> None:
+    def fail(connection: Connection) -> None:
+        connection.execute(text("SELECT id FROM nowhere WHERE id = :id"), {"id": "what was sent"})
+
+    with pytest.raises(exc.DBAPIError) as caught:
+        database.transact(fail)
+
+    assert "nowhere" in str(caught.value)
+    assert "what was sent" not in str(caught.value)

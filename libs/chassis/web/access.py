@@ -5,6 +5,7 @@ service. Without an issuer of tokens the public routes are open to anybody.
 """
 
 import hmac
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,7 +15,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
-from chassis.problems import Forbidden, Unauthenticated
+from chassis.problems import Forbidden, Unauthenticated, Unprocessable
 
 
 class Role(StrEnum):
@@ -36,6 +37,18 @@ class Caller:
 
 NOBODY = Caller("")
 EVERYBODY = Caller("", Role.STAFF)  # where nobody need say who he is
+
+OPERATOR = "operator"  # the one service by which people act, and which says who does
+PERSON = re.compile(rb"[A-Za-z0-9._@+-]{1,64}")
+
+
+def operator(person: bytes | None) -> Caller:
+    """The operator, with the login name of the person whose hand it is. Raises Unprocessable for what is no such name."""
+    if person is None:
+        return Caller(OPERATOR)
+    if not PERSON.fullmatch(person):
+        raise Unprocessable("X-Acting-For is a login name: 1 to 64 letters, digits and ._@+-")
+    return Caller(f"{OPERATOR} {person.decode()}")
 
 
 @dataclass(frozen=True)

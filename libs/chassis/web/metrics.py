@@ -6,6 +6,8 @@ from fastapi import Response
 from prometheus_client import CONTENT_TYPE_LATEST, Gauge, Histogram, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from chassis import request_ids
+
 requests = Histogram(
     "http_request_seconds",
     "Time from request to response, by route and status",
@@ -17,7 +19,10 @@ stock_differences = Gauge("stock_differences", "Differences that the last stock 
 
 
 class Measured:
-    """Pure ASGI: Starlette's BaseHTTPMiddleware would cost a task and a stream for every request."""
+    """Measures each request, and makes its id known. The gateway sends one; nobody else makes it up.
+
+    Pure ASGI: Starlette's BaseHTTPMiddleware would cost a task and a stream for every request.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -27,6 +32,7 @@ class Measured:
             await self.app(scope, receive, send)
             return
         started = time.perf_counter()
+        request_ids.enter(scope["headers"])
 
         async def note(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -1,5 +1,6 @@
 """The routes of all our FastAPI apps: strict JSON in, and only from those who may."""
 
+import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, ClassVar
 
@@ -7,8 +8,10 @@ import orjson
 from fastapi import APIRouter, HTTPException, Request, Response
 
 from chassis.problems import Unprocessable
-from chassis.web.access import Gated
+from chassis.web.access import OPERATOR, Gated, operator
 from chassis.web.strict_json import strict_json
+
+log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_PRIVATE_BODY_BYTES = 4 * 1024 * 1024  # a batch of orders, each of many lines
@@ -60,7 +63,17 @@ class StrictRoute(Gated):
 
 
 class PrivateRoute(StrictRoute):
+    """What an operator asks is logged with who it was: some of it leaves no other trace, such as a discarded dead letter."""
+
     request_class: ClassVar = PrivateRequest
+
+    async def admit(self, request: Request) -> None:
+        await super().admit(request)
+        if request.scope["caller"].id == OPERATOR:
+            persons = header_values(request, b"x-acting-for")
+            caller = operator(b", ".join(persons) if persons else None)
+            request.scope["caller"] = caller
+            log.info("%s %s by %s", request.method, request.url.path, caller.id)
 
 
 def _require_single_parameters(request: Request) -> None:

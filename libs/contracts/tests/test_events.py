@@ -94,6 +94,8 @@ def test_fields_that_this_version_does_not_know_are_ignored() -> None:
         pytest.param(placed(revision=0), id="revision 0"),
         pytest.param(placed(items=[]), id="no items"),
         pytest.param(placed(total="NaN"), id="total NaN"),
+        pytest.param(placed(request_id="two\nlines"), id="request id of two lines"),
+        pytest.param(placed(request_id="a" * 65), id="long request id"),
         pytest.param(placed(version=2), id="unknown version"),
         pytest.param(placed(type="OrderEaten"), id="unknown type"),
         pytest.param(placed(type="OrderFulfilled"), id="type of the other stream"),

@@ -26,10 +26,11 @@ from contracts.reservations import (
     to_json,
 )
 
-ASKED = Reservation(2**63 - 1, [Line(2**63 - 1, 10_000), Line(1, 1)], Decimal("99999999999999.90"), "Zoë")
+ASKED = Reservation(2**63 - 1, [Line(2**63 - 1, 10_000), Line(1, 1)], Decimal("99999999999999.90"), "Zoë", "a-request.1_2")
 ASKED_JSON = (
     b'{"order_id":9223372036854775807,"lines":[{"product_id":9223372036854775807,"quantity":10000},'
-    b'{"product_id":1,"quantity":1}],"expected_total":"99999999999999.90","customer":"Zo\xc3\xab"}'
+    b'{"product_id":1,"quantity":1}],"expected_total":"99999999999999.90","customer":"Zo\xc3\xab",'
+    b'"request_id":"a-request.1_2"}'
 )
 AT = datetime(2026, 11, 22, 11, 35, 34, 627285, tzinfo=UTC)
 HELD = Outcome(1, Result.HELD, [PricedLine(7, 2, Decimal("0.10"))], Decimal("0.20"), decided_at=AT)
@@ -56,7 +57,12 @@ def a_request(**changed: Any) -> bytes:
 def test_a_request_has_this_form_and_is_read_as_it_was_written() -> None:
     assert to_json(ReserveRequest([ASKED])) == b'{"reservations":[' + ASKED_JSON + b"]}"
     assert RESERVE_REQUEST.validate_json(to_json(ReserveRequest([ASKED]))).reservations == [ASKED]
-    assert RESERVATION.validate_json(ASKED_JSON) == ASKED
+    read = RESERVATION.validate_json(ASKED_JSON)
+    assert (read, read.request_id) == (ASKED, ASKED.request_id)
+
+
+def test_what_is_asked_for_is_the_same_whichever_request_it_is_for() -> None:
+    assert replace(ASKED, request_id=None) == ASKED
 
 
 def test_an_outcome_has_this_form() -> None:

@@ -41,6 +41,7 @@ def a_fulfilment(
     failures: int = 0,
     revision: int = 1,
     reason: str | None = None,
+    request_id: str | None = None,
 ) -> Fulfilment:
     """As it stands in the table once it has got there."""
     row = insert(fulfilments).values(
@@ -52,6 +53,7 @@ def a_fulfilment(
         failures=failures,
         items=[ITEM],
         reason=reason,
+        request_id=request_id,
         taken_at=func.now(6),
         started_at=func.now(6),
         decided_at=None if state in IN_WORK else func.now(6),

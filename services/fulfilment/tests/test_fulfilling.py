@@ -81,6 +81,26 @@ async def test_an_order_is_processed_and_says_so(
     assert "Order #1 Processed" in caplog.messages
 
 
+async def test_what_is_said_of_an_order_names_the_request_that_placed_it(
+    database: Database, working: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    failures = iter([RuntimeError("no paper")])
+
+    async def step(_fulfilment: Fulfilment, _commit: Commit) -> None:
+        for failure in failures:
+            raise failure
+
+    fulfilling = working(step)
+
+    fulfilling.start([a_fulfilment(database, request_id="r-1")])
+    await idle(fulfilling)
+
+    [failed, processed] = [record.__dict__ for record in caplog.records]
+    assert (failed["order_id"], failed["request_id"]) == (1, "r-1")
+    assert [tuple(line) for line in processed["each"]] == [("Order #1 Processed", 1, "r-1")]
+
+
 async def test_two_thousand_orders_are_in_flight_at_once_and_each_is_fulfilled_once(
     database: Database, working: Start
 ) -> None:

@@ -58,6 +58,7 @@ class CatalogStandIn:
     asked: list[list[int]] = field(default_factory=list)
     released: list[list[int]] = field(default_factory=list)
     unheard_of: set[int] = field(default_factory=set)
+    request_ids: dict[int, str | None] = field(default_factory=dict)
     undecided: int = 0
     broken_by: int = 0
     proof_takes: float = 0.0
@@ -89,6 +90,7 @@ class CatalogStandIn:
 
     def _reserve(self, wanted: list[Reservation]) -> ReserveAnswer:
         self.asked.append([one.order_id for one in wanted])
+        self.request_ids |= {one.order_id: one.request_id for one in wanted}
         if self.broken_by in self.asked[-1]:
             raise Broken
         if self.undecided:

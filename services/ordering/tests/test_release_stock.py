@@ -67,8 +67,12 @@ async def test_an_answer_that_was_lost_returns_the_stock_once(
 
 
 @pytest.mark.parametrize("mishap", [404, "nonsense"])
-async def test_an_odd_answer_confirms_nothing(
-    database: Database, catalog: CatalogStandIn, catalog_client: CatalogClient, mishap: Mishap
+async def test_an_odd_answer_confirms_nothing_and_is_not_repeated_in_the_log(
+    database: Database,
+    catalog: CatalogStandIn,
+    catalog_client: CatalogClient,
+    mishap: Mishap,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     a_releasing_order(database, catalog)
     catalog.mishaps.append(mishap)
@@ -76,6 +80,8 @@ async def test_an_odd_answer_confirms_nothing(
     await release(database, catalog_client)
 
     assert set(states(database).values()) == {"releasing"}
+    assert "UnexpectedAnswer" in caplog.text
+    assert "outcomes" not in caplog.text
 
 
 async def test_only_what_catalog_confirms_is_cancelled(

@@ -17,6 +17,7 @@ def upgrade() -> None:
             stock BIGINT NOT NULL,
             order_id BIGINT,
             reason VARCHAR(255),
+            actor VARCHAR(128),
             created_at DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
             PRIMARY KEY (id),
             KEY by_product (product_id),

@@ -18,6 +18,7 @@ def upgrade() -> None:
             failures INT NOT NULL DEFAULT 0,
             items JSON NOT NULL,
             reason VARCHAR(1000),
+            request_id VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin,
             announced_at DATETIME(6),
             taken_at DATETIME(6),
             started_at DATETIME(6),

@@ -13,6 +13,7 @@ def upgrade() -> None:
             id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
             request_key VARBINARY(255) NOT NULL,
             customer VARBINARY(128) NOT NULL DEFAULT '',
+            request_id VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin,
             fingerprint BINARY(32) NOT NULL,
             state VARCHAR(16) NOT NULL,
             revision INT NOT NULL DEFAULT 1,
