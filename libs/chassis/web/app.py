@@ -8,7 +8,7 @@ from fastapi import APIRouter, FastAPI, Response
 from fastapi.telemetry import TelemetryConfig
 
 from chassis.problems import Unavailable
-from chassis.web import errors
+from chassis.web import errors, openapi
 from chassis.web.access import Access
 from chassis.web.fast_path import FastPath
 from chassis.web.metrics import Measured, exposition
@@ -39,6 +39,7 @@ def create_app(
             route.gate = gate
             if route.path in fast_paths and route.methods == {"POST"}:
                 fast[route.path] = route
+    openapi.complete(app, access.rules)
     if fast:
         app.add_middleware(FastPath, routes=fast)
     app.add_middleware(Measured)
