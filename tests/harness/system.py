@@ -2,10 +2,11 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 
@@ -104,8 +105,14 @@ class System:
 
 
 @contextmanager
-def running(directory: Path, *, replicas: int, step_seconds: float = STEP_SECONDS) -> Iterator[System]:
-    """A system with servers of its own, ready for orders."""
+def running(
+    directory: Path,
+    *,
+    replicas: int,
+    step_seconds: float = STEP_SECONDS,
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[System]:
+    """A system with servers of its own, ready for orders. Its processes get `environment` too."""
     with ExitStack() as life:
         mysql = life.enter_context(servers.mysql(directory))
         redis = life.enter_context(servers.redis(directory))
@@ -115,7 +122,8 @@ def running(directory: Path, *, replicas: int, step_seconds: float = STEP_SECOND
         layout = Layout.on_free_ports(directory, replicas, Addresses.SHARED, **known)
         processes = layout.processes(life, Child, lambda service, role: [sys.executable, "-m", service, role])
         for process in processes:
-            process.environment = layout.topology.environment() | {"FULFILMENT_PROCESSING_SECONDS": str(step_seconds)}
+            step = {"FULFILMENT_PROCESSING_SECONDS": str(step_seconds)}
+            process.environment = {**layout.topology.environment(), **step, **environment}
         life.enter_context(servers.started(servers.gateway(layout.gateway())))
         system = System(mysql, redis, layout, {process.name: process for process in processes})
         life.callback(system.client.close)
