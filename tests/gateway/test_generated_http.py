@@ -27,7 +27,7 @@ class Curt(Gateway):
     def prepare(self) -> None:
         super().prepare()
         with (self.directory / "place" / "server.conf").open("a") as settings:
-            settings.write("client_header_timeout 200ms;\nclient_body_timeout 200ms;\nkeepalive_timeout 200ms;\n")
+            settings.write("client_header_timeout 100ms;\nclient_body_timeout 100ms;\nkeepalive_timeout 50ms;\n")
 
 
 @pytest.fixture(scope="module")
