@@ -199,7 +199,7 @@ def _public(database: Database, aside: Database, placing: Stages, within_seconds
         return view(orders.visible(await read(order_id), caller))
 
     @router.post(
-        "/{order_id}/cancel", operation_id="cancel_order", responses={202: {"model": OrderView}} | refusals(409)
+        "/{order_id}/cancel", operation_id="cancel_order", responses={**refusals(409), 202: {"model": OrderView}}
     )
     async def cancel_one(order_id: PathId, head: HeadOf, response: Response) -> OrderView:
         """Ask to cancel an order. It is idempotent by itself, so a key is checked but needs no keeping."""

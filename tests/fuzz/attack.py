@@ -19,8 +19,8 @@ from fuzz.callers import Callers
 from fuzz.tally import Tally
 
 # What a right request may be answered beside success: nothing of the kind is there, or as things stand it can't be done.
-FINE = ["2xx", "404", "409"]
-REFUSED = ["400", "401", "403", "404", "405", "409", "412", "413", "415", "422"]
+FINE = ["2xx", "404", "409", "429"]
+REFUSED = ["400", "401", "403", "404", "405", "409", "412", "413", "415", "422", "429"]
 SHORT_OF_STOCK = {"include-operation-id": ["create_order", "adjust_stock"]}
 ONE_VERSION_ONLY = {"include-operation-id": "replace_product"}
 
@@ -72,22 +72,22 @@ class Attack:
         callers, service = self._callers, self._service
 
         class ByRule:
-            def get(self, case: Case, _context: object) -> str | None:
+            def get(self, case: Case[Any], _context: object) -> str | None:
                 return callers.authorization(service, case.operation.definition.raw)
 
-            def set(self, case: Case, authorization: str | None, _context: object) -> None:
+            def set(self, case: Case[Any], authorization: str | None, _context: object) -> None:
                 if authorization is not None:
                     case.headers["Authorization"] = authorization
 
         self._schema.auth(refresh_interval=None)(ByRule)
 
-        def after_call(_context: object, case: Case, response: Response) -> None:
+        def after_call(_context: object, case: Case[Any], response: Response) -> None:
             self._look(case, response)
 
         self._schema.hook(after_call)
         self._schema.hook(filter_failure)
 
-    def _look(self, case: Case, response: Response) -> None:
+    def _look(self, case: Case[Any], response: Response) -> None:
         label = self._named(case.operation.label)
         self._tally.cases[label] += 1
         self._tally.statuses[response.status_code] += 1
@@ -112,7 +112,7 @@ class Attack:
                     failure = check.failure_info.failure
                     interaction = event.recorder.interactions[case_id]
                     answer = interaction.response.text if interaction.response is not None else ""
-                    what = f"{self._named(failure.operation)}: {failure.title}"
+                    what = f"{self._named(failure.operation or 'the whole')}: {failure.title}"
                     example = f"{failure.message}\n{check.failure_info.code_sample}\n{answer[:500]}"
                     self._tally.find(what, example)
 
@@ -127,7 +127,7 @@ def _problem(response: Response) -> dict[str, Any]:
     return {}
 
 
-def filter_failure(_context: object, failure: Failure, case: Case, response: Response) -> bool:
+def filter_failure(_context: object, failure: Failure, case: Case[Any], response: Response) -> bool:
     """Right requests that no schema can tell from wrong ones: a key belongs to one request."""
     if not isinstance(failure, RejectedPositiveData):
         return True

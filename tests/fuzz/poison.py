@@ -34,9 +34,9 @@ class Entry:
     fates: Sequence[Fate]
 
 
-NOT_A_NUMBER = [None, True, [], {}, "", "1", 1.5, -1, 0, 2**63, 2**64, -(2**63), 10**40, 1e308]
-NOT_A_KIND = [None, 1, "", "orderplaced", "OrderEaten", "OrderPlaced ", "\x00", "📦", [], {}]
-NOT_A_VERSION = [None, 0, 2, -1, "1", "", [], {}, 10**40]
+NOT_A_NUMBER: list[Any] = [None, True, [], {}, "", "1", 1.5, -1, 0, 2**63, 2**64, -(2**63), 10**40, 1e308]
+NOT_A_KIND: list[Any] = [None, 1, "", "orderplaced", "OrderEaten", "OrderPlaced ", "\x00", "📦", [], {}]
+NOT_A_VERSION: list[Any] = [None, 0, 2, -1, "1", "", [], {}, 10**40]
 ODD_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),

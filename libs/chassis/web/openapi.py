@@ -55,7 +55,7 @@ def complete(app: FastAPI, rules: Rules) -> None:
             app.openapi_schema = _completed(of_fastapi(), app, rules)
         return app.openapi_schema
 
-    app.openapi = openapi  # type: ignore[method-assign] - it is how FastAPI has it
+    app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI has it
 
 
 def _completed(document: dict[str, Any], app: FastAPI, rules: Rules) -> dict[str, Any]:
@@ -99,8 +99,8 @@ def _operations(
 ) -> Iterator[tuple[dict[str, Any], APIRoute, Rule]]:
     for route in app.routes:
         if isinstance(route, APIRoute) and route.include_in_schema:
-            [method] = route.methods
-            yield document["paths"][route.path_format][method.lower()], route, rules[f"{method} {route.path}"]
+            for method in route.methods or ():
+                yield document["paths"][route.path_format][method.lower()], route, rules[f"{method} {route.path}"]
 
 
 def _responses(described: dict[str, Any], route: APIRoute, rule: Rule) -> dict[str, Any]:
