@@ -73,6 +73,13 @@ bench *arguments: _venv _bench_venv
 faults *arguments: _venv
     @PYTHONPATH="$PYTHONPATH:{{ root }}/tests" exec {{ bin }}/python -m faults "$@"
 
+# Send generated requests to every route of a system of its own for some minutes: `./justw fuzz --help`
+[group('develop')]
+[no-exit-message]
+[positional-arguments]
+fuzz *arguments: _venv
+    @PYTHONPATH="$PYTHONPATH:{{ root }}/tests" exec {{ bin }}/python -m fuzz "$@"
+
 # Put each known bug into a copy of the tree: the tests must catch them all
 [group('develop')]
 [no-exit-message]

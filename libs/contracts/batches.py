@@ -38,5 +38,8 @@ def names(payload: bytes) -> list[tuple[int, int]]:
 
 
 def part(payload: bytes, index: int) -> bytes:
-    """One event of a batch, as a batch of its own."""
-    return seal([orjson.dumps(unseal(payload)[index])])
+    """One event of a batch, as a batch of its own; one that is nested too deeply to be written again, with its neighbours."""
+    try:
+        return seal([orjson.dumps(unseal(payload)[index])])
+    except orjson.JSONEncodeError:
+        return payload

@@ -115,7 +115,7 @@ class Reader(Generic[E]):
         try:
             events: Sequence[E | UnreadableEvent] = self._all.validate_json(payload, strict=True)["events"]
         except ValidationError:
-            events = [self._or_why_not(orjson.dumps(event)) for event in unseal(payload)]
+            events = [self._or_why_not(event) for event in unseal(payload)]
         for event in events:
             if not isinstance(event, UnreadableEvent):
                 event["put_at"] = at
@@ -128,9 +128,11 @@ class Reader(Generic[E]):
         except ValidationError as error:
             raise UnreadableEvent(_reason(error)) from None
 
-    def _or_why_not(self, payload: bytes) -> E | UnreadableEvent:
+    def _or_why_not(self, event: Any) -> E | UnreadableEvent:
         try:
-            return self.event(payload)
+            return self.event(orjson.dumps(event))
+        except orjson.JSONEncodeError:  # it reads four times as deep as it writes
+            return UnreadableEvent("payload: nested too deeply")
         except UnreadableEvent as error:
             return error
 

@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import Annotated
 
 import orjson
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, WithJsonSchema
 
 from contracts.request_ids import RequestId
 
@@ -27,13 +27,18 @@ class Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-Id = Annotated[int, Field(ge=1, lt=2**63)]
+# As it is documented. What pydantic would say of decimals lets an empty string through, which it doesn't take.
+Exact = Annotated[
+    Decimal,
+    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^[0-9]{1,20}(\.[0-9]{1,10})?$"}]}),
+]
+Id = Annotated[int, Field(strict=True, ge=1, lt=2**63)]
 
 
 @dataclass
 class Line:
     product_id: Id
-    quantity: Annotated[int, Field(ge=1)]  # a negative one would add to the stock
+    quantity: Annotated[int, Field(strict=True, ge=1)]  # a negative one would add to the stock
 
 
 def _each_product_once(lines: list[Line]) -> list[Line]:
@@ -52,7 +57,7 @@ class Reservation:
 
     order_id: Id
     lines: Annotated[list[Line], Field(min_length=1), AfterValidator(_each_product_once)]
-    expected_total: Decimal | None = None
+    expected_total: Exact | None = None
     customer: str = ""
     request_id: RequestId | None = field(default=None, compare=False)  # tells of an order, and asks for nothing
 

@@ -22,10 +22,12 @@ from chassis.web.app import create_app
 from chassis.web.fields import Body, PathId, Price, Text255
 from chassis.web.head import Head, HeadOf
 from chassis.web.idempotency import fingerprint, once
+from chassis.web.openapi import answers, refusals
 from chassis.web.paging import PageQuery, followed, link_next
 from chassis.web.routes import public_router
 
 PRODUCTS = "/api/v1/products"
+OF_A_PRODUCT = ("read_product", "replace_product", "adjust_stock", "list_stock_movements", "delete_product")
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
@@ -67,11 +69,13 @@ class ProductBody(Body):
 
 
 class AdjustmentBody(Body):
-    delta: Annotated[int, Field(ge=-MAX_STOCK, le=MAX_STOCK), AfterValidator(_not_zero)]
+    delta: Annotated[
+        int, Field(ge=-MAX_STOCK, le=MAX_STOCK, json_schema_extra={"not": {"const": 0}}), AfterValidator(_not_zero)
+    ]
     reason: Text255
 
 
-async def _version(if_match: Annotated[str | None, Header()] = None) -> int | None:
+async def _version(if_match: Annotated[str | None, Header(alias="If-Match")] = None) -> int | None:
     """The version that a PUT insists on, None for any. An ETag that isn't ours matches nothing."""
     if if_match is None or if_match.strip() == "*":
         return None
@@ -99,8 +103,9 @@ def _reads(database: Database, aside: Database) -> APIRouter:
     router = public_router(PRODUCTS)
     one: Gather[int, Versioned] = Gather(lambda ids: database.run(manage_products.read, ids))
 
-    @router.get("")
+    @router.get("", operation_id="list_products", responses=answers(200, "Link"))
     async def list_(request: Request, response: Response, page: PageQuery) -> list[Product]:
+        """Products by ascending id, a page at a time."""
         after = page.after or 0
         found = await followed(
             aside, products.c.id, after, partial(manage_products.list_, after=after, limit=page.limit)
@@ -108,14 +113,16 @@ def _reads(database: Database, aside: Database) -> APIRouter:
         link_next(request, response, page, found)
         return found
 
-    @router.get("/{product_id}")
+    @router.get("/{product_id}", operation_id="read_product", responses=answers(200, "ETag"))
     async def read(product_id: PathId, response: Response) -> Product:
+        """A product, with its version as ETag."""
         return _with_etag(response, await one(product_id))
 
-    @router.get("/{product_id}/stock-movements")
+    @router.get("/{product_id}/stock-movements", operation_id="list_stock_movements", responses=answers(200, "Link"))
     async def movements(
         request: Request, response: Response, product_id: PathId, page: PageQuery
     ) -> list[StockMovement]:
+        """What happened to a stock, newest first. Those of a deleted product can still be read."""
         found = await aside.run(manage_products.movements, product_id, page.after, page.limit)
         link_next(request, response, page, found)
         return found
@@ -131,31 +138,42 @@ def _writes(database: Database) -> APIRouter:
     ) -> Answer:
         return await once(database, idempotency_keys, head, fingerprint(*request), answer, work)
 
-    @router.post("", status_code=201)
+    @router.post(
+        "",
+        status_code=201,
+        operation_id="create_product",
+        responses=answers(201, "Location", "ETag", leads_to={"product_id": OF_A_PRODUCT}),
+    )
     async def create(body: ProductBody, head: HeadOf, response: Response) -> Product:
+        """Make a product."""
         fields = body.model_dump()
         work = partial(manage_products.create, **fields, actor=_actor(head))
         created = await write(head, ["create", fields], Versioned, work)
         response.headers["Location"] = f"{PRODUCTS}/{created.product.id}"
         return _with_etag(response, created)
 
-    @router.put("/{product_id}")
+    @router.put("/{product_id}", operation_id="replace_product", responses=answers(200, "ETag") | refusals(412))
     async def replace(
         product_id: PathId, body: ProductBody, version: ExpectedVersion, head: HeadOf, response: Response
     ) -> Product:
+        """Replace all of a product, its stock too. With `If-Match`, only if it is still the version that was read."""
         fields = body.model_dump()
         named = {"product_id": product_id, "version": version, "actor": _actor(head)}
         work = partial(manage_products.replace, **named, **fields)
         replaced = await write(head, ["replace", product_id, version, fields], Versioned, work)
         return _with_etag(response, replaced)
 
-    @router.delete("/{product_id}")
+    @router.delete("/{product_id}", operation_id="delete_product")
     async def delete(product_id: PathId, head: HeadOf) -> Deleted:
+        """Sell a product no more. Orders that were placed go on."""
         work = partial(manage_products.delete, product_id=product_id)
         return await write(head, ["delete", product_id], Deleted, work)
 
-    @router.post("/{product_id}/stock-adjustments", status_code=201)
+    @router.post(
+        "/{product_id}/stock-adjustments", status_code=201, operation_id="adjust_stock", responses=refusals(409)
+    )
     async def adjust(product_id: PathId, body: AdjustmentBody, head: HeadOf) -> StockMovement:
+        """Add to a stock, or take from it, whatever others do to it meanwhile."""
         delta, reason = body.delta, body.reason
         work = partial(manage_products.adjust, product_id=product_id, delta=delta, reason=reason, actor=_actor(head))
         return await write(head, ["adjust", product_id, body.model_dump()], StockMovement, work)

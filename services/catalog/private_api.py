@@ -55,9 +55,12 @@ def routes(database: Database, aside: Database) -> APIRouter:
         weight=lambda one: len(one.lines),
     )
 
-    @router.post("/reservations", response_model=ReserveAnswer)
+    @router.post("/reservations", response_model=ReserveAnswer, operation_id="reserve_stock")
     async def reserve(body: ReserveRequest, head: HeadOf) -> Response:
-        """Calls of several ordering replicas share a transaction. What hasn't begun when the caller gives up never does."""
+        """Decide reservations, each once. What hasn't begun when the caller gives up never does.
+
+        Calls of several ordering replicas share a transaction.
+        """
         asked = body.reservations
         if head.seconds_left == 0:
             raise GivenUp
@@ -71,22 +74,26 @@ def routes(database: Database, aside: Database) -> APIRouter:
         outcomes = [_outcome(one, result) for one, result in zip(asked, results, strict=True)]
         return Response(reserve_answer(outcomes), media_type="application/json")
 
-    @router.post("/releases")
+    @router.post("/releases", operation_id="release_stock")
     async def release(request: OrderIds) -> ReleaseAnswer:
+        """Give back what these orders hold."""
         return ReleaseAnswer(released=await database.run(reserve_stock.release, request.order_ids))
 
-    @router.get("/stock-proof")
+    @router.get("/stock-proof", operation_id="prove_catalog_stock")
     async def prove() -> StockProof:
+        """Every stock against its movements and reservations."""
         proof = await aside.isolated("REPEATABLE READ").run(prove_stock.prove)
         stock_differences.set(len(proof.differences))
         return proof
 
-    @router.get("/reservations")
+    @router.get("/reservations", operation_id="list_reservations")
     async def holders(page: PageQuery) -> HoldersAnswer:
+        """What is held by the next reservations by order id."""
         return await aside.run(prove_stock.holders, page.after or 0, page.limit)
 
-    @router.post("/reservations/held")
+    @router.post("/reservations/held", operation_id="read_held_stock")
     async def held(request: OrderIds) -> HeldAnswer:
+        """What each of these orders holds."""
         return HeldAnswer(reservations=await aside.run(prove_stock.held, request.order_ids))
 
     return router

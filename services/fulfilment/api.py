@@ -65,8 +65,9 @@ def _public(database: Database) -> APIRouter:
     router = public_router("/api/v1/fulfilments")
     read: Gather[int, Fulfilment] = Gather(lambda ids: database.run(_read, ids))
 
-    @router.get("/{order_id}")
+    @router.get("/{order_id}", operation_id="read_fulfilment")
     async def read_one(order_id: PathId) -> FulfilmentView:
+        """How the step of an order goes, tries included."""
         return view(await read(order_id))
 
     return router

@@ -3,10 +3,10 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter, FastAPI, Query, Request, Response
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from chassis import request_ids
 from chassis.database.transactions import CONNECTIONS_ASIDE, Database
@@ -18,6 +18,7 @@ from chassis.web.app import Checks, create_app, require_all
 from chassis.web.fields import MAX_ID, Amount, Body, PathId
 from chassis.web.head import CallerOf, Head, HeadOf
 from chassis.web.idempotency import fingerprint, generated_key
+from chassis.web.openapi import answers, refusals
 from chassis.web.paging import Page, followed, link_next
 from chassis.web.routes import public_router
 from contracts.reservations import Line
@@ -38,14 +39,38 @@ from ordering.stages import stages
 from ordering.timeline import StepView, timeline
 from ordering.views import ORDERS, OrderView, placement_answer, view
 
+OF_AN_ORDER = ("read_order", "cancel_order", "read_timeline")
+
 
 class ItemBody(Body):
     product_id: Annotated[int, Field(ge=1, le=MAX_ID)]
     quantity: Annotated[int, Field(ge=1, le=MAX_QUANTITY)]
 
 
+def _told_apart(schema: dict[str, Any]) -> None:
+    """JSON Schema has no other way to say "either" than to write out both forms."""
+    fields = schema.pop("properties")
+    forms = [("product_id", "quantity"), ("items",)]
+    schema["oneOf"] = [
+        {
+            "type": "object",
+            "properties": {
+                "expected_total": fields["expected_total"],
+                **{name: {"type": "null"} for other in forms for name in other},
+                **{name: fields[name]["anyOf"][0] for name in form},
+            },
+            "required": list(form),
+            "additionalProperties": schema["additionalProperties"],
+        }
+        for form in forms
+    ]
+    del schema["additionalProperties"]
+
+
 class OrderBody(Body):
-    """Either `product_id` and `quantity`, or `items`."""
+    """Either `product_id` and `quantity`, or `items`, each of another product."""
+
+    model_config = ConfigDict(json_schema_extra=_told_apart)
 
     product_id: Annotated[int, Field(ge=1, le=MAX_ID)] | None = None
     quantity: Annotated[int, Field(ge=1, le=MAX_QUANTITY)] | None = None
@@ -111,7 +136,7 @@ def build(settings: Settings | None = None) -> FastAPI:
 def _health(checks: Checks) -> APIRouter:
     router = public_router("")
 
-    @router.get("/health")
+    @router.get("/health", operation_id="check_health")
     async def health() -> dict[str, str]:
         """Healthy when an order can be placed and fulfilled; else 503 and what is down."""
         await require_all(checks)
@@ -143,12 +168,19 @@ def _public(database: Database, aside: Database, limit: CallLimit, placing: Stag
     router = public_router(ORDERS)
     read: Gather[int, Order] = Gather(lambda ids: database.run(orders.read, ids))
 
-    @router.post("", status_code=201, response_model=OrderView)
+    @router.post(
+        "",
+        status_code=201,
+        response_model=OrderView,
+        operation_id="create_order",
+        responses=answers(201, "Location", leads_to={"order_id": OF_AN_ORDER}) | refusals(404, 409),
+    )
     async def create(body: OrderBody, head: HeadOf) -> Response:
+        """Place an order. The same `Idempotency-Key` leads to the same order, however often it is sent."""
         await limit.admit(head.caller.id)
         return placement_answer(await place(_new_order(body, head), placing, head.within(within_seconds)))
 
-    @router.get("")
+    @router.get("", operation_id="list_orders", responses=answers(200, "Link"))
     async def list_(
         request: Request, response: Response, caller: CallerOf, query: Annotated[OrdersQuery, Query()]
     ) -> list[OrderView]:
@@ -167,24 +199,28 @@ def _public(database: Database, aside: Database, limit: CallLimit, placing: Stag
         link_next(request, response, query, found)
         return [view(order) for order in found]
 
-    @router.get("/{order_id}")
+    @router.get("/{order_id}", operation_id="read_order")
     async def read_one(order_id: PathId, caller: CallerOf) -> OrderView:
+        """An order as it stands."""
         return view(orders.visible(await read(order_id), caller))
 
-    @router.post("/{order_id}/cancel", responses={202: {"model": OrderView}})
+    @router.post(
+        "/{order_id}/cancel", operation_id="cancel_order", responses={**refusals(409), 202: {"model": OrderView}}
+    )
     async def cancel_one(order_id: PathId, head: HeadOf, response: Response) -> OrderView:
-        """Cancelling is idempotent by itself, so a key is checked but needs no keeping."""
+        """Ask to cancel an order. It is idempotent by itself, so a key is checked but needs no keeping."""
         order = await database.run(cancel, order_id, head.caller)
         response.status_code = status_of(order)
         return view(order)
 
-    @router.post("/{order_id}/redrive")
+    @router.post("/{order_id}/redrive", operation_id="redrive_order", responses=refusals(409))
     async def redrive_one(order_id: PathId, head: HeadOf) -> OrderView:
         """Give a failed order another chance. Idempotent as cancelling is."""
         return view(await database.run(redrive, order_id, head.caller))
 
-    @router.get("/{order_id}/timeline")
+    @router.get("/{order_id}/timeline", operation_id="read_timeline")
     async def read_timeline(order_id: PathId, caller: CallerOf) -> list[StepView]:
+        """Every step of an order so far, oldest first."""
         return await aside.run(timeline, order_id, caller)
 
     return router

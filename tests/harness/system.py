@@ -2,10 +2,11 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 
@@ -113,9 +114,14 @@ class System:
 
 @contextmanager
 def running(
-    directory: Path, *, replicas: int, step_seconds: float = STEP_SECONDS, secured: bool = False
+    directory: Path,
+    *,
+    replicas: int,
+    step_seconds: float = STEP_SECONDS,
+    secured: bool = False,
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[System]:
-    """A system with servers of its own, ready for orders."""
+    """A system with servers of its own, ready for orders. Its processes get `environment` too."""
     issuer = DevelopmentIssuer(directory / "auth") if secured else None
     with ExitStack() as life:
         mysql = life.enter_context(servers.mysql(directory))
@@ -127,7 +133,7 @@ def running(
         processes = layout.processes(life, Child, lambda service, role: [sys.executable, "-m", service, role])
         variables = layout.topology.environment() | {"FULFILMENT_PROCESSING_SECONDS": str(step_seconds)}
         for process in processes:
-            process.environment = variables | (issuer.environment() if issuer else {})
+            process.environment = {**variables, **(issuer.environment() if issuer else {}), **environment}
         life.enter_context(servers.started(servers.gateway(layout.gateway())))
         system = System(mysql, redis, layout, {process.name: process for process in processes}, issuer)
         life.callback(system.client.close)

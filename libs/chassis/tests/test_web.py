@@ -363,3 +363,13 @@ async def test_the_api_description_can_be_read(client: httpx.AsyncClient) -> Non
     bodies = [description["paths"][path]["post"]["requestBody"] for path in ("/things", "/things/fast")]
     assert bodies[0] == bodies[1]
     assert "/livez" not in description["paths"]
+
+
+@pytest.mark.parametrize(("path", "methods"), [("/things", "GET, POST"), ("/things/1", "GET"), ("/livez", "GET")])
+async def test_another_method_is_refused_with_all_that_are_allowed(
+    client: httpx.AsyncClient, path: str, methods: str
+) -> None:
+    answer = await client.request("OPTIONS", path)
+
+    assert answer.status_code == 405
+    assert answer.headers["Allow"] == methods

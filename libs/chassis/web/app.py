@@ -8,7 +8,7 @@ from fastapi import APIRouter, FastAPI, Response
 from fastapi.telemetry import TelemetryConfig
 
 from chassis.problems import Unavailable
-from chassis.web import errors
+from chassis.web import errors, openapi
 from chassis.web.access import Access
 from chassis.web.fast_path import FastPath
 from chassis.web.metrics import Measured, exposition
@@ -34,6 +34,7 @@ def create_app(
     for router in (*routers, _probes(checks)):
         app.router.routes.extend(router.routes)  # included, each request would look through routers in routers
     access.guard(app)
+    openapi.complete(app, access.rules)
     posts = (route for route in app.routes if isinstance(route, StrictRoute) and route.methods == {"POST"})
     fast = {route.path: route for route in posts if route.path in fast_paths}
     if fast:

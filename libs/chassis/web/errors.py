@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 
 from chassis.problems import Problem, problem_response
 
@@ -19,10 +20,19 @@ async def _problem(_request: Request, error: Exception) -> Response:
     return error.response()
 
 
-async def _http_error(_request: Request, error: Exception) -> Response:
+async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     headers = dict(error.headers) if error.headers else None
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers = {"Allow": ", ".join(_allowed(request))}
     return problem_response(error.status_code, error.detail, headers)
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods of all routes at this address: Starlette tells of the first one's."""
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    here = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    return sorted({method for route in here for method in route.methods or ()})
 
 
 async def _invalid_request(_request: Request, error: Exception) -> Response:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Annotated
 
 from fastapi import Path
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 MAX_ID = 2**63 - 1
 
@@ -42,10 +42,37 @@ def _storable(value: str) -> str:
     return value
 
 
+def _flag(value: object) -> object:
+    """pydantic alone would take "on", "y" and "1" as well."""
+    if isinstance(value, str) and value not in {"true", "false"}:
+        raise ValueError("must be true or false")
+    return value
+
+
+def _decimal_schema(maximum: str) -> WithJsonSchema:
+    """pydantic's own would tell of strings too, which a strict body doesn't take, and not of places."""
+    return WithJsonSchema({"type": "number", "minimum": 0, "maximum": float(maximum), "multipleOf": 0.01})
+
+
+MAX_PRICE = "9999999.99"
+MAX_AMOUNT = "99999999999999.99"
+
+Flag = Annotated[bool, BeforeValidator(_flag)]
 PathId = Annotated[int, BeforeValidator(whole_number), Path(ge=1, le=MAX_ID)]
-Price = Annotated[Decimal, BeforeValidator(_exact), Field(ge=0, le=Decimal("9999999.99"), decimal_places=2)]
-Amount = Annotated[Decimal, BeforeValidator(_exact), Field(ge=0, max_digits=16, decimal_places=2)]
-Text255 = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_storable)]
+Price = Annotated[
+    Decimal,
+    BeforeValidator(_exact),
+    Field(ge=0, le=Decimal(MAX_PRICE), decimal_places=2),
+    _decimal_schema(MAX_PRICE),
+]
+Amount = Annotated[
+    Decimal, BeforeValidator(_exact), Field(ge=0, max_digits=16, decimal_places=2), _decimal_schema(MAX_AMOUNT)
+]
+Text255 = Annotated[
+    str,
+    Field(min_length=1, max_length=255, json_schema_extra={"pattern": r"^[^\x00]*[^\s\x00][^\x00]*$"}),
+    AfterValidator(_storable),
+]
 
 
 class Body(BaseModel):

@@ -156,3 +156,16 @@ def test_what_is_no_batch_is_unreadable_as_a_whole(payload: bytes) -> None:
 
 def test_a_part_of_a_batch_is_a_batch() -> None:
     assert unseal(part(seal([placed(), placed(order_id=2)]), 1)) == [json.loads(placed(order_id=2))]
+
+
+def test_an_event_nested_too_deeply_to_be_written_again_is_unreadable_and_its_neighbours_are_read() -> None:
+    deep = b"[" * 500 + b"]" * 500
+    good = b'{"version": 1, "type": "OrderCancelled", "order_id": 1, "revision": 2}'
+    payload = seal([good, deep, good])
+
+    first, unreadable, last = ordering_events.batch(payload, "0-0")
+
+    assert first == last
+    assert isinstance(unreadable, UnreadableEvent)
+    assert part(payload, 1) == payload
+    assert part(payload, 0) == seal([orjson.dumps(orjson.loads(good))])

@@ -98,6 +98,9 @@ def test_readers_ignore_fields_they_do_not_know_and_do_without_those_that_came_l
         {"lines": [{"product_id": 1, "quantity": 0}]},
         {"lines": [{"product_id": 1, "quantity": -1}]},
         {"lines": [{"product_id": 1, "quantity": 1.5}]},
+        {"lines": [{"product_id": 1, "quantity": "1"}]},
+        {"lines": [{"product_id": "1", "quantity": 1}]},
+        {"order_id": True},
         {"lines": [{"product_id": 0, "quantity": 1}]},
         {"lines": [{"product_id": 1}]},
         {

@@ -106,3 +106,15 @@ async def test_only_an_operator_can_cancel_by_force(client: httpx.AsyncClient, d
 
     assert [answer.json()["state"] for answer in (asked, forced)] == ["cancelling", "cancelling"]
     assert [the_order(database, order.id).cancel_forced for order in (one, other)] == [False, True]
+
+
+async def test_force_is_said_in_no_other_words_than_true_and_false(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    order = an_order(database, State.PLACED)
+
+    for word in ("1", "yes", "on", "True", "t", ""):
+        answer = await client.post(f"/private/orders/{order.id}/cancel?force={word}", headers=PRIVATE)
+        assert answer.status_code == 422, word
+
+    assert states(database) == {order.id: "placed"}
