@@ -3,10 +3,12 @@
 from typing import Any
 
 import httpx
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from chassis.process.settings import FromEnvironment
 
 
-class Settings(BaseSettings):
+class Settings(FromEnvironment):
     model_config = SettingsConfigDict(env_prefix="OPS_")
 
     ordering_url: str = "http://127.0.0.1:8102"

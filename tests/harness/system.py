@@ -115,7 +115,9 @@ def running(directory: Path, *, replicas: int, step_seconds: float = STEP_SECOND
         layout = Layout.on_free_ports(directory, replicas, Addresses.SHARED, **known)
         processes = layout.processes(life, Child, lambda service, role: [sys.executable, "-m", service, role])
         for process in processes:
-            process.environment = layout.topology.environment() | {"FULFILMENT_PROCESSING_SECONDS": str(step_seconds)}
+            process.environment = layout.topology.environment(mysql.secrets) | {
+                "FULFILMENT_PROCESSING_SECONDS": str(step_seconds)
+            }
         life.enter_context(servers.started(servers.gateway(layout.gateway())))
         system = System(mysql, redis, layout, {process.name: process for process in processes})
         life.callback(system.client.close)

@@ -1,9 +1,9 @@
 """Whose tokens count, from the environment."""
 
 import logging
-from typing import Literal, Self
+from typing import Self
 
-from pydantic import AliasChoices, Field, model_validator
+from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from chassis.process.settings import FromEnvironment
@@ -25,9 +25,6 @@ class AuthSettings(FromEnvironment):
     audience: str = "order-system"
     role_claim: str = "role"
     leeway_seconds: float = Field(default=30, ge=0, le=300)
-    environment: Literal["development", "production"] = Field(
-        default="development", validation_alias=AliasChoices("environment", "ENVIRONMENT")
-    )
 
     @model_validator(mode="after")
     def fit_together(self) -> Self:

@@ -83,7 +83,7 @@ async def app(
     schemas.empty("ordering")
     settings = Settings(
         database_url=schemas.of("ordering").url,
-        redis_url=redis_server.url,
+        redis_url=redis_server.url_of("ordering"),
         catalog_url=catalog_server.url,
         fulfilment_url=fulfilment_server.url,
         catalog_token=TOKEN,
