@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -91,13 +92,21 @@ class MySQL:
         """Connect as root, who has no password but can be reached by the socket alone."""
         return pymysql.connect(unix_socket=str(self.socket), user="root", client_flag=CLIENT.MULTI_STATEMENTS)
 
-    def grant(self) -> None:
-        """Make the schemas and users of infra/mysql that are not there yet."""
+    def grant(self, passwords: Mapping[str, str]) -> None:
+        """Make the schemas and users of infra/mysql that are not there yet, and give all users these passwords."""
         with self.admin() as connection, connection.cursor() as cursor:
-            for script in sorted(SCHEMAS.glob("*.sql")):
-                cursor.execute(script.read_text())
+            for script in grants(passwords):
+                cursor.execute(script)
                 while cursor.nextset():
                     pass
+
+
+def grants(passwords: Mapping[str, str]) -> list[str]:
+    """What root has to run, each of any number of statements."""
+    users = [
+        f"ALTER USER '{user}'@'%' IDENTIFIED BY '{password}' ACCOUNT UNLOCK" for user, password in passwords.items()
+    ]
+    return [script.read_text() for script in sorted(SCHEMAS.glob("*.sql"))] + users
 
 
 def _initialise(data: Path, temporary: Path, log: Path) -> None:

@@ -5,10 +5,11 @@ import os
 import sys
 
 from chassis.web.access import Role
-from local import runtime
+from local import instance, runtime
 from local.compose import COMPOSE, become
 from local.development_issuer import DevelopmentIssuer
-from local.errors import run_main
+from local.errors import LocalError, run_main
+from local.secrets import Secrets
 from local.topology import Topology
 
 
@@ -19,10 +20,12 @@ def main() -> None:
         given = ("--env", person, "--env", "OPS_STAFF_TOKEN")
         become(*COMPOSE, "exec", *given, "ordering", "python", "-m", "ops", *sys.argv[1:])
     topology = Topology.from_environment()
-    os.environ |= topology.environment() | {
+    secrets = Secrets(instance.place() / "secrets")
+    if not secrets.directory.exists():
+        raise LocalError("Nothing has run here yet: start it with `./justw up`.")
+    os.environ |= topology.environment(secrets) | {
         "OPS_ORDERING_URL": f"http://{topology.address('ordering')}",
         "OPS_FULFILMENT_URL": f"http://{topology.address('fulfilment')}",
-        "OPS_TOKEN": topology.environment()["ORDERING_OPERATOR_TOKENS"],
     }
     become(sys.executable, "-m", "ops", *sys.argv[1:])
 

@@ -11,8 +11,11 @@ HOST = "127.0.0.1"
 
 @dataclass(frozen=True)
 class Redis:
+    """`users` is the file of those who may use it; without, anybody may."""
+
     directory: Path
     port: int
+    users: Path | None = None
     options: tuple[str, ...] = ()
     name: str = "redis"
 
@@ -30,14 +33,17 @@ class Redis:
             *("--save", ""),
             *("--maxmemory-policy", "noeviction"),
             *("--maxmemory", "1gb"),  # what is more waits in the outboxes; without a limit the kernel would end Redis
+            *(("--aclfile", str(self.users.resolve())) if self.users else ()),
             *self.options,
         ]
 
     def is_ready(self) -> bool:
-        """Answers PONG, which it doesn't while it still reads its file."""
+        """Answers PONG, which it doesn't while it still reads its file. Asked as the user who may do nothing but that."""
         try:
             with socket.create_connection((HOST, self.port), timeout=1) as connection:
-                connection.sendall(b"PING\r\n")
-                return connection.recv(64).startswith(b"+PONG")
+                connection.sendall(b"AUTH health -\r\nPING\r\n")
+                with connection.makefile("rb") as answers:
+                    answers.readline()
+                    return answers.readline().startswith(b"+PONG")
         except OSError:
             return False

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from local.errors import LocalError
+from local.secrets import Secrets
 
 ROOT = Path(__file__).resolve().parents[2]
 HOST = "127.0.0.1"
@@ -41,8 +42,8 @@ class Topology:
     def address(self, service: str) -> str:
         return f"{HOST}:{self.ports[f'{service.upper()}_PORT']}"
 
-    def environment(self, mysql_socket: Path | None = None) -> dict[str, str]:
-        """One environment for every process: each service reads the variables of its own prefix.
+    def environment(self, secrets: Secrets, mysql_socket: Path | None = None) -> dict[str, str]:
+        """One environment for every process: each service reads the variables of its own prefix, and its secrets' files.
 
         By MySQL's socket a statement costs both sides a third less than by its port.
         """
@@ -51,18 +52,15 @@ class Topology:
             prefix = service.upper()
             variables[f"{prefix}_DATABASE_URL"] = self._database(service, "run", mysql_socket)
             variables[f"{prefix}_MIGRATION_URL"] = self._database(service, "migrate", mysql_socket)
-        variables["CATALOG_ORDERING_TOKENS"] = variables["ORDERING_CATALOG_TOKEN"] = "local-ordering-token"  # noqa: S105
         for service in WORKERS:
-            variables[f"{service.upper()}_OPERATOR_TOKENS"] = "local-operator-token"
-            variables[f"{service.upper()}_REDIS_URL"] = f"redis://{self.address('redis')}/0"
+            variables[f"{service.upper()}_REDIS_URL"] = f"redis://{service}@{self.address('redis')}/0"
         variables["ORDERING_CATALOG_URL"] = f"http://{self.address('catalog')}"
         variables["ORDERING_FULFILMENT_URL"] = f"http://{self.address('fulfilment')}"
-        return variables
+        return variables | secrets.environment()
 
     def _database(self, service: str, role: str, socket: Path | None) -> str:
         """Unencrypted: on loopback TLS protects nothing, and it made each statement half as slow again."""
-        user = f"{service}_{role}"
-        url = f"mysql+pymysql://{user}:{user}@{self.address('mysql')}/{service}?ssl_disabled=true"
+        url = f"mysql+pymysql://{service}_{role}@{self.address('mysql')}/{service}?ssl_disabled=true"
         return f"{url}&unix_socket={quote(str(socket))}" if socket else url
 
     def taken_port(self) -> str | None:

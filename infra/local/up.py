@@ -20,6 +20,7 @@ from local.gateway_settings import GatewaySettings
 from local.mysql_server import MySQL
 from local.processes import Server, console, wait_until
 from local.redis_server import Redis
+from local.secrets import Secrets
 from local.supervisor import NotRunning, Supervisor
 from local.topology import SERVICES, WORKERS, Topology
 
@@ -72,7 +73,8 @@ class System:
         self.topology = topology
         self.place = place
         self.mysql = MySQL(place / "mysql", ports["MYSQL_PORT"])
-        self.redis = Redis(place / "redis", ports["REDIS_PORT"])
+        self.secrets = Secrets(place / "secrets")
+        self.redis = Redis(place / "redis", ports["REDIS_PORT"], self.secrets.redis_users)
         upstreams = {service: [topology.address(service)] for service in SERVICES}
         self.gateway = Gateway(
             place / "gateway", ports["GATEWAY_PORT"], upstreams, settings=GatewaySettings.from_environment()
@@ -80,6 +82,7 @@ class System:
         self.supervisor = Supervisor(place)
 
     def prepare(self) -> None:
+        self.secrets.make()
         servers: list[Server] = [self.mysql, self.redis]
         for server in (*servers, self.gateway):
             server.prepare()
@@ -110,10 +113,13 @@ class System:
         self.supervisor.start(SERVERS)
         for server in (self.mysql, self.redis):
             self._wait_ready(server)
-        self.mysql.grant()
+        self.mysql.grant(self.secrets.mysql_passwords())
         migrations.migrate_all(self._environment())
         self.supervisor.start([*PROCESSES, *GATEWAY])
         wait_until(self._healthy, HEALTHY_SECONDS, self._unhealthy)
+
+    def _environment(self) -> dict[str, str]:
+        return self.topology.environment(self.secrets, self.mysql.socket)
 
     def _wait_ready(self, server: Server) -> None:
         """A server that ends is started again with another pid, which is why it isn't waited for in vain."""

@@ -6,10 +6,12 @@ from typing import Any
 
 import httpx
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from chassis.process.settings import FromEnvironment
 
 
-class Settings(BaseSettings):
+class Settings(FromEnvironment):
     """`token` opens the private routes. A secured system asks for one of its issuer's `staff_token`s at the public ones."""
 
     model_config = SettingsConfigDict(env_prefix="OPS_")

@@ -56,9 +56,37 @@ def test_a_process_can_be_scaled_and_has_time_to_drain(name: str) -> None:
 
 
 def test_only_the_migration_knows_the_user_that_may_change_the_schema() -> None:
-    knowing = {name for name, container in CONTAINERS.items() if "_migrate:" in str(container.get("environment"))}
+    knowing = {name for name, container in CONTAINERS.items() if "_migrate@" in str(container.get("environment"))}
 
     assert knowing == MIGRATIONS
+
+
+def test_nobody_is_given_secrets_of_others() -> None:
+    mounted = {
+        name: [volume.partition(":")[0] for volume in container.get("volumes", []) if "/run/secrets" in volume]
+        for name, container in CONTAINERS.items()
+    }
+
+    whose = {name: name.removesuffix("-worker") for name in (SERVERS - {"gateway"}) | PROCESSES | MIGRATIONS}
+    assert {name: volumes for name, volumes in mounted.items() if volumes} == {
+        name: [f"{part}-secrets"] for name, part in whose.items()
+    }
+    assert set(CONTAINERS) - set(whose) == {"gateway", "secrets"}
+
+
+def test_no_secret_stands_in_the_file() -> None:
+    """But root's password of a development's MySQL, which a person may use from outside."""
+    settings = [
+        f"{name}={value}" for made in CONTAINERS.values() for name, value in made.get("environment", {}).items()
+    ]
+    secrets = [one for one in settings if re.search(r"(PASSWORD|TOKENS?)=", one) and not one.endswith("=None")]
+
+    assert set(secrets) == {"MYSQL_ROOT_PASSWORD=${MYSQL_ROOT_PASSWORD:-root}"}
+    assert all(
+        re.fullmatch(r".*://[a-z_]+@[a-z]+:\d+/.*", one)
+        for one in settings
+        if re.search("mysql|redis", one) and "URL" in one
+    )
 
 
 @pytest.mark.parametrize("name", sorted(PROCESSES | MIGRATIONS))
@@ -102,11 +130,11 @@ def test_redis_has_the_options_it_has_without_docker() -> None:
     here = options(CONTAINERS["redis"]["command"])
 
     without_docker = Redis(Path("unused"), 6380).command()
-    assert here == options(without_docker, but=("bind", "port", "dir"))
+    assert here == options(without_docker, but=("bind", "port", "dir")) | {"aclfile /run/secrets/users.acl"}
 
 
 def test_data_outlives_the_containers() -> None:
-    assert COMPOSE["volumes"] == {"mysql": None, "redis": None}
+    assert {"mysql", "redis"} <= set(COMPOSE["volumes"])
     assert "mysql:/var/lib/mysql" in CONTAINERS["mysql"]["volumes"]
     assert "redis:/data" in CONTAINERS["redis"]["volumes"]
 

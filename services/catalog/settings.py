@@ -9,6 +9,7 @@ class Settings(FromEnvironment):
     model_config = SettingsConfigDict(env_prefix="CATALOG_")
 
     database_url: str
+    database_password: str = ""
     ordering_tokens: Credential
     connections: int = 6
     auth: AuthSettings = Field(default_factory=AuthSettings)
@@ -18,3 +19,4 @@ class MigrationSettings(FromEnvironment):
     model_config = SettingsConfigDict(env_prefix="CATALOG_")
 
     migration_url: str
+    migration_password: str = ""

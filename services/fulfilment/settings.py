@@ -11,7 +11,9 @@ class Settings(FromEnvironment):
     model_config = SettingsConfigDict(env_prefix="FULFILMENT_")
 
     database_url: str
+    database_password: str = ""
     redis_url: str
+    redis_password: str = ""
     operator_tokens: Credential
     connections: int = 6
     processing_seconds: float = 5.0
@@ -25,3 +27,4 @@ class MigrationSettings(FromEnvironment):
     model_config = SettingsConfigDict(env_prefix="FULFILMENT_")
 
     migration_url: str
+    migration_password: str = ""

@@ -14,7 +14,9 @@ class Settings(FromEnvironment):
     model_config = SettingsConfigDict(env_prefix="ORDERING_")
 
     database_url: str
+    database_password: str = ""
     redis_url: str
+    redis_password: str = ""
     catalog_url: str
     fulfilment_url: str
     catalog_token: str
@@ -30,3 +32,4 @@ class MigrationSettings(FromEnvironment):
     model_config = SettingsConfigDict(env_prefix="ORDERING_")
 
     migration_url: str
+    migration_password: str = ""

@@ -9,16 +9,17 @@ from pathlib import Path
 
 import httpx
 
-from chassis.database.migrations import upgrade
 from faults.children import Breakable, ProcessGroup
 from faults.clocks import Clock
 from faults.keeper import Keeper
 from faults.proxy import Link
 from harness.layout import Addresses, Layout
+from local import migrations
 from local.development_issuer import DevelopmentIssuer
 from local.mysql_server import MySQL
 from local.processes import Server, wait_until
 from local.redis_server import Redis
+from local.secrets import Secrets
 from local.topology import ROOT, SERVICES, Topology
 
 REPLICAS = 2
@@ -32,6 +33,7 @@ PYTHON = (sys.executable, "-m", "faults.under_faketime")
 @dataclass(frozen=True)
 class WholeSystem:
     layout: Layout
+    secrets: Secrets
     mysql: MySQL
     redis: Redis
     keeper: Keeper
@@ -118,20 +120,22 @@ def _links(layout: Layout) -> dict[str, Link]:
 
 def _assemble(layout: Layout, links: dict[str, Link], life: ExitStack) -> WholeSystem:
     directory, ports = layout.directory, layout.topology.ports
+    secrets = Secrets(directory / "secrets")
+    secrets.make()
     mysql = MySQL(directory / "mysql", ports["MYSQL_PORT"])
-    redis = Redis(directory / "redis", ports["REDIS_PORT"], REDIS_OPTIONS)
+    redis = Redis(directory / "redis", ports["REDIS_PORT"], secrets.redis_users, REDIS_OPTIONS)
     ways = {service: links[f"gateway to {service}"].port for service in SERVICES if f"gateway to {service}" in links}
     gateway = layout.gateway(ways)
     for server in (mysql, redis, gateway):
         server.prepare()
     processes = layout.processes(life, Breakable, _program)
     for process in processes:
-        process.environment = _environment(layout, links, process.name)
+        process.environment = _environment(layout, links, process.name, secrets)
     children = [_child(Breakable, mysql, directory), _child(Breakable, redis, directory)]
     for child in (children[0], *processes):  # Redis doesn't start with libfaketime in it; nginx asks no clock
         child.clock = Clock(directory / f"{child.name}.clock")
     children += [*processes, _child(ProcessGroup, gateway, directory)]
-    return WholeSystem(layout, mysql, redis, Keeper(children), links)
+    return WholeSystem(layout, secrets, mysql, redis, Keeper(children), links)
 
 
 def _issuer(layout: Layout) -> DevelopmentIssuer:
@@ -147,13 +151,13 @@ def _child(make: type[Breakable], server: Server, directory: Path) -> Breakable:
     return make(server.name, server.command(), directory / f"{server.name}.log")
 
 
-def _environment(layout: Layout, links: Mapping[str, Link], process: str) -> dict[str, str]:
+def _environment(layout: Layout, links: Mapping[str, Link], process: str, secrets: Secrets) -> dict[str, str]:
     """Each process has its own ways to the others."""
     ports = dict(layout.topology.ports)
     for end in ("mysql", "redis", "catalog"):
         if (link := links.get(f"{process} to {end}")) is not None:
             ports[f"{end.upper()}_PORT"] = link.port
-    variables = Topology(ports, REPLICAS).environment()
+    variables = Topology(ports, REPLICAS).environment(secrets)
     variables["PYTHONPATH"] += f":{ROOT / 'tests'}"
     return (
         variables
@@ -172,12 +176,9 @@ def _start_servers(system: WholeSystem) -> None:
         child.start()
     wait_until(system.mysql.is_ready, READY_SECONDS, lambda: "MySQL did not start")
     wait_until(system.redis.is_ready, READY_SECONDS, lambda: "Redis did not start")
-    system.mysql.grant()
+    system.mysql.grant(system.secrets.mysql_passwords())
     with system.mysql.admin() as connection, connection.cursor() as cursor:
         cursor.execute(f"CREATE USER '{CHECKER}'@'%' IDENTIFIED BY '{CHECKER}'")
         for schema in SERVICES:
             cursor.execute(f"GRANT SELECT ON {schema}.* TO '{CHECKER}'@'%'")
-    variables = system.layout.topology.environment()
-    for service in SERVICES:
-        url = variables[f"{service.upper()}_MIGRATION_URL"]
-        upgrade(service, url, ROOT / "services" / service / "migrations")
+    migrations.migrate_all(system.layout.topology.environment(system.secrets))

@@ -15,6 +15,7 @@ from harness.engine import HOST, QUICK_MYSQL, Connection, MySQLServer, RedisServ
 from local.gateway_server import Gateway
 from local.processes import free_port, wait_until
 from local.redis_server import Redis
+from local.secrets import Secrets
 
 READY_SECONDS = 120.0
 ROOT_PASSWORD = "root"
@@ -72,7 +73,7 @@ def on_loopback(container: DockerContainer, inside: int, outside: int) -> Docker
     return container
 
 
-def mysql_server() -> MySQLServer:
+def mysql_server(secrets: Secrets) -> MySQLServer:
     port = free_port()
     container = DockerContainer("mysql:8.4").with_command(MYSQL_COMMAND)
     container.with_envs(MYSQL_ROOT_PASSWORD=ROOT_PASSWORD, MYSQL_INITDB_SKIP_TZINFO="1")
@@ -87,16 +88,18 @@ def mysql_server() -> MySQLServer:
             return False
         return True
 
-    return MySQLServer(ContainerEngine(on_loopback(container, 3306, port), is_ready), port, connect)
+    return MySQLServer(ContainerEngine(on_loopback(container, 3306, port), is_ready), port, connect, secrets)
 
 
-def redis_server() -> RedisServer:
+def redis_server(secrets: Secrets) -> RedisServer:
+    """Its users are given on the command line: the container's own user could not read the file."""
     port = free_port()
+    users = [f"--{word}" if word == "user" else word for word in secrets.redis_users.read_text().split()]
     container = DockerContainer("redis:8-alpine").with_command(
-        ["redis-server", "--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction"]
+        ["redis-server", "--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction", *users]
     )
     is_ready = Redis(Path(), port).is_ready
-    return RedisServer(ContainerEngine(on_loopback(container, 6379, port), is_ready), port)
+    return RedisServer(ContainerEngine(on_loopback(container, 6379, port), is_ready), port, secrets)
 
 
 def gateway(server: Gateway) -> ContainerEngine:

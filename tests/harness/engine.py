@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 import pymysql
 from pymysql.constants import CLIENT
 
-from local.mysql_server import SCHEMAS
+from local.mysql_server import grants
+from local.secrets import Secrets
 
 if TYPE_CHECKING:
     Connection = pymysql.Connection[pymysql.cursors.Cursor]
@@ -39,11 +40,16 @@ class MySQLServer:
     engine: Engine
     port: int
     connect: Callable[[], Connection]
+    secrets: Secrets
     _root: Connection | None = None
     _one_at_a_time: Lock = field(default_factory=Lock)
 
     def url(self, user: str, schema: str) -> str:
-        return f"mysql+pymysql://{user}:{user}@{HOST}:{self.port}/{schema}?ssl_disabled=true"
+        return f"mysql+pymysql://{user}:{self.password(user)}@{HOST}:{self.port}/{schema}?ssl_disabled=true"
+
+    def password(self, user: str) -> str:
+        """That of one of ours, or of a test's own user, who is called as he is named."""
+        return self.secrets.mysql_passwords().get(user, user)
 
     def execute(self, sql: str) -> list[tuple[object, ...]]:
         """Run SQL as root, one statement or several; returns the rows of the last that had any."""
@@ -68,18 +74,25 @@ class MySQLServer:
 
     def grant(self) -> None:
         """Make our schemas and users."""
-        for script in sorted(SCHEMAS.glob("*.sql")):
-            self.execute(script.read_text())
+        for script in grants(self.secrets.mysql_passwords()):
+            self.execute(script)
 
 
 @dataclass(frozen=True)
 class RedisServer:
+    """`url` is that of the user without a password, who may do everything."""
+
     engine: Engine
     port: int
+    secrets: Secrets
 
     @property
     def url(self) -> str:
         return f"redis://{HOST}:{self.port}/0"
+
+    def url_of(self, service: str) -> str:
+        password = self.secrets.value(f"{service.upper()}_REDIS_PASSWORD")
+        return f"redis://{service}:{password}@{HOST}:{self.port}/0"
 
 
 def _answers(connection: Connection) -> bool:

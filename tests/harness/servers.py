@@ -16,6 +16,7 @@ from local.mysql_server import MySQL
 from local.processes import Child, Server, free_port, running
 from local.redis_server import Redis
 from local.runtime import choose
+from local.secrets import Secrets
 
 
 @cache
@@ -42,14 +43,22 @@ class LocalEngine:
         self._life.close()
 
 
+def secrets_in(directory: Path) -> Secrets:
+    """Those of the system that has its servers there."""
+    secrets = Secrets(directory / "secrets")
+    secrets.make()
+    return secrets
+
+
 @contextmanager
 def mysql(directory: Path) -> Iterator[MySQLServer]:
     """With our schemas and users in it."""
+    secrets = secrets_in(directory)
     if in_containers():
-        server = containers.mysql_server()
+        server = containers.mysql_server(secrets)
     else:
         local = MySQL(directory / "mysql", free_port(), options=QUICK_MYSQL)
-        server = MySQLServer(LocalEngine(local), local.port, local.admin)
+        server = MySQLServer(LocalEngine(local), local.port, local.admin, secrets)
     with started(server.engine):
         server.grant()
         yield server
@@ -58,11 +67,12 @@ def mysql(directory: Path) -> Iterator[MySQLServer]:
 
 @contextmanager
 def redis(directory: Path) -> Iterator[RedisServer]:
+    secrets = secrets_in(directory)
     if in_containers():
-        server = containers.redis_server()
+        server = containers.redis_server(secrets)
     else:
-        local = Redis(directory / "redis", free_port())
-        server = RedisServer(LocalEngine(local), local.port)
+        local = Redis(directory / "redis", free_port(), secrets.redis_users)
+        server = RedisServer(LocalEngine(local), local.port, secrets)
     with started(server.engine):
         yield server
 

@@ -7,25 +7,38 @@ import pymysql
 import pytest
 
 from harness.engine import MySQLServer
+from harness.privileges import listed
+from harness.schemas import Schemas
 from local.topology import SERVICES
 
 REFUSED = {1044, 1142, 1143, 1227}  # the schema, the table, the column, the privilege
+ON_A_TABLE = {
+    "SELECT": "SELECT 1 FROM {} LIMIT 1",
+    "INSERT": "INSERT INTO {} VALUES ()",
+    "UPDATE": "UPDATE {} SET {} = NULL WHERE FALSE",
+    "DELETE": "DELETE FROM {} WHERE FALSE",
+    "CREATE": "CREATE TABLE IF NOT EXISTS {} (n INT)",
+    "ALTER": "ALTER TABLE {} ADD COLUMN more INT",
+    "DROP": "DROP TABLE {}",
+    "TRUNCATE": "TRUNCATE TABLE {}",
+    "INDEX": "CREATE INDEX more ON {} ({})",
+    "TRIGGER": "CREATE TRIGGER more BEFORE INSERT ON {} FOR EACH ROW SET @more = 1",
+    "LOCK TABLES": "LOCK TABLES {} WRITE",
+}
 ELSEWHERE = [(service, other) for service in SERVICES for other in SERVICES if other != service]
 
 
 @pytest.fixture(scope="module")
-def server(mysql_server: MySQLServer) -> Iterator[MySQLServer]:
-    """Each schema with a table of its own."""
+def server(schemas: Schemas) -> MySQLServer:
+    """All three schemas up to date."""
     for service in SERVICES:
-        mysql_server.execute(f"CREATE TABLE {service}.granted (n INT PRIMARY KEY)")
-    yield mysql_server
-    for service in SERVICES:
-        mysql_server.execute(f"DROP TABLE {service}.granted")
+        schemas.empty(service)
+    return schemas.server
 
 
 @contextmanager
 def connected(server: MySQLServer, user: str) -> Iterator["pymysql.cursors.Cursor"]:
-    connection = pymysql.connect(host="127.0.0.1", port=server.port, user=user, password=user)
+    connection = pymysql.connect(host="127.0.0.1", port=server.port, user=user, password=server.password(user))
     with connection, connection.cursor() as cursor:
         yield cursor
 
@@ -36,34 +49,87 @@ def assert_refused(server: MySQLServer, user: str, statement: str) -> None:
     assert error.value.args[0] in REFUSED
 
 
-@pytest.mark.parametrize("service", SERVICES)
-def test_a_running_user_works_with_the_rows_of_its_schema(server: MySQLServer, service: str) -> None:
-    with connected(server, f"{service}_run") as cursor:
-        cursor.execute(f"INSERT INTO {service}.granted VALUES (1)")
-        cursor.execute(f"UPDATE {service}.granted SET n = 2")
-        cursor.execute(f"SELECT n FROM {service}.granted FOR UPDATE")
-        rows = cursor.fetchall()
-        cursor.execute(f"DELETE FROM {service}.granted")
+def is_refused(cursor: "pymysql.cursors.Cursor", statement: str) -> bool:
+    try:
+        cursor.execute(statement)
+    except pymysql.MySQLError as error:
+        return error.args[0] in REFUSED
+    return False
 
-    assert rows == ((2,),)
+
+def tables(server: MySQLServer, service: str) -> list[str]:
+    return [str(name) for (name,) in server.execute(f"SHOW TABLES IN {service}")]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_running_user_may_do_with_each_table_what_is_listed_and_nothing_else(
+    server: MySQLServer, service: str
+) -> None:
+    user = f"{service}_run"
+    may = {(table, verb) for listed_user, table, verb in listed() if listed_user == user}
+    columns = {table: server.execute(f"SHOW COLUMNS IN {service}.{table}")[0][0] for table in tables(server, service)}
+
+    with connected(server, user) as cursor:
+        cursor.execute(f"USE {service}")
+        done = {
+            (table, verb)
+            for table, column in columns.items()
+            for verb, statement in ON_A_TABLE.items()
+            if not is_refused(cursor, statement.format(f"{service}.{table}", column))
+        }
+
+    assert done == may
+
+
+def test_the_server_knows_of_no_grant_that_is_not_listed(server: MySQLServer) -> None:
+    """Not even one on a table that isn't there, or on a whole schema."""
+    known = server.execute(
+        "SELECT grantee, table_name, privilege_type FROM information_schema.table_privileges WHERE grantee LIKE '%\\_run%'"
+    )
+    wider = server.execute(
+        "SELECT grantee, privilege_type FROM information_schema.schema_privileges WHERE grantee LIKE '%\\_run%'"
+        "UNION SELECT grantee, privilege_type FROM information_schema.user_privileges WHERE grantee LIKE '%\\_run%'"
+    )
+
+    assert {(str(user).split("'")[1], table, verb) for user, table, verb in known} == listed()
+    assert {verb for _, verb in wider} == {"USAGE"}
+
+
+@pytest.mark.parametrize(
+    ("service", "statement"),
+    [
+        ("catalog", "UPDATE catalog.stock_movements SET delta = 0"),
+        ("catalog", "DELETE FROM catalog.stock_movements"),
+        ("catalog", "REPLACE INTO catalog.stock_movements (id) VALUES (1)"),
+        ("catalog", "DELETE FROM catalog.products"),
+        ("catalog", "DELETE FROM catalog.reservations"),
+        ("catalog", "UPDATE catalog.idempotency_keys SET answer = ''"),
+        ("ordering", "DELETE FROM ordering.orders"),
+        ("ordering", "REPLACE INTO ordering.orders (id) VALUES (1)"),
+        ("ordering", "UPDATE ordering.order_steps SET step = ''"),
+        ("ordering", "DELETE FROM ordering.order_steps"),
+        ("fulfilment", "DELETE FROM fulfilment.fulfilments"),
+        ("fulfilment", "UPDATE fulfilment.past_tries SET result = ''"),
+    ],
+)
+def test_what_happened_stays(server: MySQLServer, service: str, statement: str) -> None:
+    assert_refused(server, f"{service}_run", statement)
 
 
 @pytest.mark.parametrize(
     "statement",
     [
         "CREATE TABLE {0}.more (n INT)",
-        "ALTER TABLE {0}.granted ADD COLUMN m INT",
-        "DROP TABLE {0}.granted",
-        "TRUNCATE TABLE {0}.granted",
-        "CREATE INDEX more ON {0}.granted (n)",
         "CREATE DATABASE more",
         "CREATE USER more",
         "GRANT SELECT ON {0}.* TO '{0}_migrate'@'%'",
         "SET GLOBAL max_connections = 1",
+        "SELECT * FROM mysql.user",
+        "SELECT LOAD_FILE('/etc/hostname') INTO OUTFILE '/tmp/x'",
     ],
 )
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_running_user_is_refused_everything_but_rows(server: MySQLServer, service: str, statement: str) -> None:
+def test_a_running_user_is_refused_all_else(server: MySQLServer, service: str, statement: str) -> None:
     assert_refused(server, f"{service}_run", statement.format(service))
 
 
@@ -72,16 +138,17 @@ def test_a_running_user_is_refused_everything_but_rows(server: MySQLServer, serv
 @pytest.mark.parametrize(
     "statement",
     [
-        "SELECT n FROM {}.granted",
-        "INSERT INTO {}.granted VALUES (1)",
-        "DELETE FROM {}.granted",
-        "DROP TABLE {}.granted",
+        "SELECT * FROM {}.{}",
+        "INSERT INTO {}.{} VALUES (1)",
+        "DELETE FROM {}.{}",
+        "DROP TABLE {}.{}",
     ],
 )
 def test_no_user_gets_at_another_schema(
     server: MySQLServer, service: str, other: str, role: str, statement: str
 ) -> None:
-    assert_refused(server, f"{service}_{role}", statement.format(other))
+    for table in tables(server, other):
+        assert_refused(server, f"{service}_{role}", statement.format(other, table))
 
 
 @pytest.mark.parametrize("role", ["run", "migrate"])

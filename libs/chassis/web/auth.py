@@ -1,7 +1,7 @@
 """Whose tokens count, from the environment."""
 
 import logging
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
@@ -26,7 +26,6 @@ class AuthSettings(FromEnvironment):
     audience: str = "order-system"
     role_claim: str = "role"
     leeway_seconds: float = Field(default=30, ge=0, le=300)
-    environment: Literal["development", "production"] = Field("development", validation_alias="ENVIRONMENT")
 
     @model_validator(mode="after")
     def fit_together(self) -> Self:

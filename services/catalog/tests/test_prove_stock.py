@@ -12,6 +12,7 @@ from catalog import manage_products, prove_stock
 from catalog.tests.factories import a_product, an_order, at_once, release, reserve
 from chassis.database.transactions import Database
 from contracts.reservations import StockProof
+from harness.engine import MySQLServer
 
 
 def prove(database: Database) -> StockProof:
@@ -104,17 +105,17 @@ def test_an_empty_shop_is_proved(database: Database) -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        "UPDATE products SET stock = stock - 1 WHERE id = 1",
-        "UPDATE stock_movements SET delta = delta + 1 WHERE product_id = 1 AND kind = 'release'",
-        "DELETE FROM stock_movements WHERE product_id = 1 AND kind = 'initial'",
-        "DELETE FROM reservations WHERE order_id = 1",
-        "UPDATE reservations SET state = 'released' WHERE order_id = 1",
-        "UPDATE reservations SET state = 'held' WHERE order_id = 2",
+        "UPDATE catalog.products SET stock = stock - 1 WHERE id = 1",
+        "UPDATE catalog.stock_movements SET delta = delta + 1 WHERE product_id = 1 AND kind = 'release'",
+        "DELETE FROM catalog.stock_movements WHERE product_id = 1 AND kind = 'initial'",
+        "DELETE FROM catalog.reservations WHERE order_id = 1",
+        "UPDATE catalog.reservations SET state = 'released' WHERE order_id = 1",
+        "UPDATE catalog.reservations SET state = 'held' WHERE order_id = 2",
     ],
 )
-def test_a_planted_difference_is_named(database: Database, wrong: str) -> None:
+def test_a_planted_difference_is_named(database: Database, mysql_server: MySQLServer, wrong: str) -> None:
     a_day_in_the_shop(database)
-    database.transact(lambda connection: connection.execute(text(wrong)).close())
+    mysql_server.execute(wrong)
 
     found = prove(database).differences
 

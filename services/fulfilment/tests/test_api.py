@@ -22,7 +22,9 @@ async def app(schemas: Schemas, redis_server: RedisServer) -> AsyncIterator[Fast
     """The real one; it finds new connections after each test's schema was emptied."""
     schemas.empty("fulfilment")
     url = schemas.of("fulfilment").url
-    app = api.build(Settings(database_url=url, redis_url=redis_server.url, operator_tokens=(TOKEN,), connections=2))
+    app = api.build(
+        Settings(database_url=url, redis_url=redis_server.url_of("fulfilment"), operator_tokens=(TOKEN,), connections=2)
+    )
     async with app.router.lifespan_context(app):
         yield app
 

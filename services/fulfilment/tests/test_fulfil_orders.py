@@ -33,6 +33,7 @@ from fulfilment.tests.factories import (
     told,
     tries,
 )
+from harness.engine import MySQLServer
 from harness.statements import statements
 from harness.threads import at_once
 
@@ -78,12 +79,12 @@ def test_no_write_of_an_overtaken_try_counts(database: Database, owner: str, fen
     assert (told(database), tries(database)) == ([], [])
 
 
-def test_a_batch_completes_exactly_those_still_held(database: Database) -> None:
+def test_a_batch_completes_exactly_those_still_held(database: Database, mysql_server: MySQLServer) -> None:
     held = [a_fulfilment(database, order_id) for order_id in range(1, 7)]
     rows(database, "UPDATE fulfilments SET fence = 2 WHERE order_id = 2")
     rows(database, "UPDATE fulfilments SET owner = :other WHERE order_id = 3", other=OTHER)
     rows(database, "UPDATE fulfilments SET state = 'cancelled', decided_at = NOW(6) WHERE order_id = 4")
-    rows(database, "DELETE FROM fulfilments WHERE order_id = 5")
+    mysql_server.execute("DELETE FROM fulfilment.fulfilments WHERE order_id = 5")
 
     done = database.transact(complete, [held[5], *held[:5]])
 

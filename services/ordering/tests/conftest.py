@@ -81,7 +81,7 @@ def settings(
 ) -> Settings:
     return Settings(
         database_url=schemas.of("ordering").url,
-        redis_url=redis_server.url,
+        redis_url=redis_server.url_of("ordering"),
         catalog_url=catalog_server.url,
         fulfilment_url=fulfilment_server.url,
         catalog_token=TOKEN,
