@@ -107,7 +107,7 @@ class System:
             _say("Stopped.")
 
     def _environment(self) -> dict[str, str]:
-        return {**self.topology.environment(self.mysql.socket), **self._auth}
+        return {**self.topology.environment(self.secrets, self.mysql.socket), **self._auth}
 
     def start(self) -> None:
         self.supervisor.start(SERVERS)
@@ -117,9 +117,6 @@ class System:
         migrations.migrate_all(self._environment())
         self.supervisor.start([*PROCESSES, *GATEWAY])
         wait_until(self._healthy, HEALTHY_SECONDS, self._unhealthy)
-
-    def _environment(self) -> dict[str, str]:
-        return self.topology.environment(self.secrets, self.mysql.socket)
 
     def _wait_ready(self, server: Server) -> None:
         """A server that ends is started again with another pid, which is why it isn't waited for in vain."""

@@ -158,8 +158,7 @@ def _writes(database: Database) -> APIRouter:
     ) -> Product:
         """Replace all of a product, its stock too. With `If-Match`, only if it is still the version that was read."""
         fields = body.model_dump()
-        named = {"product_id": product_id, "version": version, "actor": _actor(head)}
-        work = partial(manage_products.replace, **named, **fields)
+        work = partial(manage_products.replace, product_id=product_id, version=version, actor=_actor(head), **fields)
         replaced = await write(head, ["replace", product_id, version, fields], Versioned, work)
         return _with_etag(response, replaced)
 

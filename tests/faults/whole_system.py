@@ -50,7 +50,7 @@ class WholeSystem:
 
     @property
     def operator_token(self) -> str:
-        return self.layout.topology.environment()["ORDERING_OPERATOR_TOKENS"]
+        return self.layout.topology.environment(self.secrets)["ORDERING_OPERATOR_TOKENS"]
 
     @property
     def issuer(self) -> DevelopmentIssuer:

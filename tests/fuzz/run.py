@@ -68,4 +68,4 @@ def target(directory: Path) -> Iterator[Target]:
     issuer = Issuer.in_directory(directory)
     with running(directory, replicas=1, environment=issuer.environment()) as system:
         system.mysql.execute(f"ALTER TABLE ordering.orders AUTO_INCREMENT = {FIRST_ORDER}")
-        yield Target(system, Callers(issuer, system.layout.topology.environment()))
+        yield Target(system, Callers(issuer, system.layout.topology.environment(system.mysql.secrets)))

@@ -26,7 +26,9 @@ from contracts.reservations import (
     to_json,
 )
 
-ASKED = Reservation(2**63 - 1, [Line(2**63 - 1, 10_000), Line(1, 1)], Decimal("99999999999999.90"), "Zoë", "a-request.1_2")
+ASKED = Reservation(
+    2**63 - 1, [Line(2**63 - 1, 10_000), Line(1, 1)], Decimal("99999999999999.90"), "Zoë", "a-request.1_2"
+)
 ASKED_JSON = (
     b'{"order_id":9223372036854775807,"lines":[{"product_id":9223372036854775807,"quantity":10000},'
     b'{"product_id":1,"quantity":1}],"expected_total":"99999999999999.90","customer":"Zo\xc3\xab",'
