@@ -93,3 +93,20 @@ async def test_products_can_be_read_by_anybody_and_changed_by_staff(services: Se
 
     assert {caller for caller, status in statuses.items() if status == 201} == {"staff"}
     assert [product["name"] for product in listed.json()] == ["Laptop"]
+
+
+async def test_two_of_the_staff_with_the_same_key_get_an_answer_each(services: Services, issuer: Issuer) -> None:
+    catalog, path = services.clients["catalog"], "/api/v1/products"
+
+    created = [
+        await catalog.post(
+            path,
+            json={"name": f"of {name}", "price": 1, "stock": 5},
+            headers={**issuer.headers(name, Role.STAFF), "Idempotency-Key": "a key"},
+        )
+        for name in ("carol", "dave", "carol")
+    ]
+
+    assert [answer.status_code for answer in created] == [201] * 3
+    assert [answer.json()["name"] for answer in created] == ["of carol", "of dave", "of carol"]
+    assert created[0].json()["id"] == created[2].json()["id"] != created[1].json()["id"]

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -66,12 +65,12 @@ def a_client(app: FastAPI) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(in_one_piece(app)), base_url="http://tiny")
 
 
-@pytest.fixture
-def issuer(tmp_path: Path) -> Issuer:
-    return Issuer(tmp_path / "jwks.json")
+@pytest.fixture(scope="module")
+def issuer(tmp_path_factory: pytest.TempPathFactory) -> Issuer:
+    return Issuer(tmp_path_factory.mktemp("issuer") / "jwks.json")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def client(issuer: Issuer) -> AsyncIterator[httpx.AsyncClient]:
     async with a_client(an_app(Access(RULES, issuer.tokens(), SECRETS))) as client:
         yield client

@@ -49,7 +49,7 @@ async def no_lifespan(_app: FastAPI) -> AsyncIterator[None]:
     yield
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def client(issuer: Issuer) -> AsyncIterator[httpx.AsyncClient]:
     """Of an app that answers who asked."""
     router = public_router("")
