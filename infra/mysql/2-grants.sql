@@ -8,6 +8,7 @@
 GRANT CREATE, SELECT, INSERT, UPDATE ON catalog.products TO 'catalog_run'@'%';
 GRANT CREATE, SELECT, INSERT ON catalog.stock_movements TO 'catalog_run'@'%';
 GRANT CREATE, SELECT, INSERT, UPDATE ON catalog.reservations TO 'catalog_run'@'%';
+GRANT CREATE, SELECT, INSERT, UPDATE ON catalog.customer_purchases TO 'catalog_run'@'%';
 GRANT CREATE, SELECT, INSERT ON catalog.idempotency_keys TO 'catalog_run'@'%';
 
 GRANT CREATE, SELECT, INSERT, UPDATE ON ordering.orders TO 'ordering_run'@'%';
@@ -26,6 +27,7 @@ GRANT CREATE, SELECT, INSERT, UPDATE, DELETE ON fulfilment.workers TO 'fulfilmen
 REVOKE CREATE ON catalog.products FROM 'catalog_run'@'%';
 REVOKE CREATE ON catalog.stock_movements FROM 'catalog_run'@'%';
 REVOKE CREATE ON catalog.reservations FROM 'catalog_run'@'%';
+REVOKE CREATE ON catalog.customer_purchases FROM 'catalog_run'@'%';
 REVOKE CREATE ON catalog.idempotency_keys FROM 'catalog_run'@'%';
 REVOKE CREATE ON ordering.orders FROM 'ordering_run'@'%';
 REVOKE CREATE ON ordering.order_steps FROM 'ordering_run'@'%';
