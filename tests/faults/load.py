@@ -20,19 +20,18 @@ PAUSE_SECONDS = 0.15
 FLASH_STOCK = 15
 STOCKS = (1_000_000, 1_000_000, 1_000_000, 1_000_000, 60, 60)
 PRICES = (9.99, 10.49)
-OPERATOR_TOKEN = "local-service-token"
 
 
 class Load:
     """`random` is seeded too: who buys what follows the schedule's seed, as far as timing lets it."""
 
-    def __init__(self, url: str, private_url: str, seed: str) -> None:
+    def __init__(self, url: str, private_url: str, operator_token: str, seed: str) -> None:
         self.ledger = Ledger()
         self.client = Client(url, self.ledger)
         self._operator = httpx.AsyncClient(
             base_url=private_url,
             timeout=10,
-            headers={"Authorization": f"Bearer {OPERATOR_TOKEN}"},
+            headers={"Authorization": f"Bearer {operator_token}"},
             limits=httpx.Limits(max_keepalive_connections=0),  # a kept connection would ask one replica for ever
         )
         self._random = random.Random(seed)

@@ -47,7 +47,7 @@ class Run:
     async def _go(self, directory: Path) -> Report:
         async with running(directory, self.addresses) as system:
             lock_faults.prepare(system.mysql)
-            load = Load(system.url, system.private_url, f"load {self.seed}")
+            load = Load(system.url, system.private_url, system.secrets.value("OPS_TOKEN"), f"load {self.seed}")
             try:
                 return await self._under(load, system)
             finally:
