@@ -47,8 +47,8 @@ class Run:
     async def _go(self, directory: Path) -> Report:
         async with running(directory, self.addresses) as system:
             lock_faults.prepare(system.mysql)
-            tokens = people.tokens(system.issuer)
-            load = Load(system.url, system.private_url, tokens, system.operator_token, f"load {self.seed}")
+            tokens, operators = people.tokens(system.issuer), system.secrets.value("OPS_TOKEN")
+            load = Load(system.url, system.private_url, tokens, operators, f"load {self.seed}")
             try:
                 return await self._under(load, system)
             finally:

@@ -49,10 +49,6 @@ class WholeSystem:
         return f"http://{self.layout.topology.address('ordering')}"
 
     @property
-    def operator_token(self) -> str:
-        return self.layout.topology.environment(self.secrets)["ORDERING_OPERATOR_TOKENS"]
-
-    @property
     def issuer(self) -> DevelopmentIssuer:
         """Whose tokens all of it asks for."""
         return _issuer(self.layout)

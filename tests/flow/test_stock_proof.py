@@ -17,7 +17,7 @@ CHANGE = "UPDATE catalog.products SET stock = stock + {} WHERE id = {}"
 @pytest.fixture
 def operator(system: System) -> Iterator[httpx.Client]:
     url = f"http://{system.layout.topology.address('ordering')}"
-    headers = {"Authorization": "Bearer local-service-token"}
+    headers = {"Authorization": f"Bearer {system.mysql.secrets.value('OPS_TOKEN')}"}
     with httpx.Client(base_url=url, headers=headers, timeout=60) as client:
         yield client
 
