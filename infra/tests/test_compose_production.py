@@ -15,8 +15,12 @@ class Loader(yaml.SafeLoader):
     """Knows the tags by which compose replaces what it would merge. Each becomes a pair of the tag and its value."""
 
 
+def _tagged(loader: yaml.SafeLoader, node: yaml.SequenceNode) -> tuple[str, list[Any]]:
+    return node.tag, loader.construct_sequence(node)
+
+
 for tag in ("!reset", "!override"):
-    Loader.add_constructor(tag, lambda loader, node: (node.tag, loader.construct_sequence(node)))
+    Loader.add_constructor(tag, _tagged)
 
 BASE: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 COMPOSE = yaml.load((ROOT / "docker-compose.production.yml").read_text(), Loader)  # noqa: S506 - a safe one
