@@ -15,7 +15,7 @@ class Loader(yaml.SafeLoader):
     """Knows the tags by which compose replaces what it would merge. Each becomes a pair of the tag and its value."""
 
 
-def _tagged(loader: Loader, node: yaml.SequenceNode) -> tuple[str, list[Any]]:
+def _tagged(loader: yaml.SafeLoader, node: yaml.SequenceNode) -> tuple[str, list[Any]]:
     return node.tag, loader.construct_sequence(node)
 
 
