@@ -177,18 +177,27 @@ async def test_a_redis_without_memory_keeps_nobody_from_ordering(replicas: Repli
     assert told == [None] * (PER_MINUTE + 1)
 
 
-async def test_a_redis_that_does_not_answer_is_waited_for_once_and_not_by_each() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        silent.setblocking(False)
-        limit = CallLimit(f"redis://127.0.0.1:{silent.getsockname()[1]}", PER_MINUTE)
+@pytest.mark.parametrize("hangs_up", [False, True])
+async def test_a_redis_that_does_not_answer_is_waited_for_once_and_not_by_each(
+    hangs_up: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(call_limit, "DO_WITHOUT_SECONDS", 60.0)
+    connections: list[asyncio.StreamWriter] = []
 
+    async def meet(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(writer)
+        if hangs_up:
+            writer.close()
+
+    async with await asyncio.start_server(meet, "127.0.0.1", 0) as server:
+        limit = CallLimit(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}", PER_MINUTE)
         told = [await waits(limit) for _ in range(PER_MINUTE + 1)]
-
         await limit.close()
-        silent.accept()[0].close()
-        with pytest.raises(BlockingIOError):
-            silent.accept()
+        for connection in connections:
+            connection.close()
+
     assert told == [None] * (PER_MINUTE + 1)
+    assert len(connections) == 1
 
 
 @pytest.mark.parametrize(("customer", "per_minute"), [("", PER_MINUTE), ("ann", 0)])
