@@ -13,7 +13,7 @@ import typer
 from fuzz.run import Target, target
 from fuzz.tally import Tally
 
-CASES_PER_ROUTE = 100  # of each kind, before what is left of the time goes to random sequences
+CASES_PER_ROUTE = 20  # of each kind, before what is left of the time goes to random sequences
 SLICE_SECONDS = 20
 
 
@@ -38,11 +38,17 @@ def _attacked(attacked: Target, seconds: float, seed: int) -> Tally:
     attacks = attacked.attacks(tally, seed=seed, cases_per_route=CASES_PER_ROUTE)
     for one in attacks:
         one.each_way_once()
+        _say(tally)
     while (left := int(over_at - time.monotonic())) > 0:
         for one in attacks:
             one.at_random(min(SLICE_SECONDS, left // len(attacks) + 1))
+        _say(tally)
     attacked.require_alive(tally)
     return tally
+
+
+def _say(tally: Tally) -> None:
+    typer.echo(f"{tally.cases.total():,} requests, {len(tally.found)} found")
 
 
 if __name__ == "__main__":
