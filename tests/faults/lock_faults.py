@@ -59,7 +59,7 @@ A_FULFILMENT = "SELECT order_id FROM fulfilment.fulfilments WHERE order_id = %s"
 
 def _is_free(connection: "pymysql.Connection[Any]", order_id: int) -> bool:
     with connection.cursor() as cursor:
-        found = cursor.execute(f"{A_FULFILMENT} FOR UPDATE SKIP LOCKED", [order_id])
+        found: int = cursor.execute(f"{A_FULFILMENT} FOR UPDATE SKIP LOCKED", [order_id])
     connection.rollback()
     return found > 0
 
