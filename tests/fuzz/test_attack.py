@@ -33,7 +33,7 @@ def test_generated_requests_find_nothing_and_leave_out_no_route(attacked: Target
     tally = Tally()
 
     for attack in attacked.attacks(tally, seed=SEED, cases_per_route=CASES_PER_ROUTE):
-        attack.each_way_once()
+        attack.run()
     attacked.require_alive(tally)
 
     assert not tally.failed, "\n".join(tally.lines())

@@ -56,9 +56,7 @@ def faulty(mysql_server: MySQLServer) -> Iterator[str]:
 def test_each_kind_of_fault_is_found_where_it_is(faulty: str, books: Books, tmp_path: Path) -> None:
     tally = Tally()
 
-    Attack(
-        "a", faulty, Callers(Issuer.in_directory(tmp_path), {}), books, tally, seed=1, cases_per_route=2
-    ).each_way_once()
+    Attack("a", faulty, Callers(Issuer.in_directory(tmp_path), {}), books, tally, seed=1, cases_per_route=2).run()
 
     assert {
         "a GET /crashes: answered 500",
