@@ -5,21 +5,22 @@ import random
 import sys
 import tempfile
 import time
+from itertools import count
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from fuzz.attack import Attack
 from fuzz.run import Target, target
 from fuzz.tally import Tally
 
-CASES_PER_ROUTE = 100  # of each kind, before what is left of the time goes to random sequences
-SLICE_SECONDS = 20
+CASES_PER_ROUTE = 20  # of each kind and round
 
 
 def attack(
-    minutes: Annotated[float, typer.Option(help="How long, but never less than each way once.")] = 5.0,
-    seed: Annotated[int | None, typer.Option(help="The same one makes the same requests, to each way once.")] = None,
+    minutes: Annotated[float, typer.Option(help="How long, but never less than one round.")] = 5.0,
+    seed: Annotated[int | None, typer.Option(help="The same one makes the same requests.")] = None,
 ) -> None:
     """Send generated requests to every route, right ones and wrong ones, and say what must not have happened."""
     logging.disable()  # the answers of the services are what counts
@@ -33,16 +34,25 @@ def attack(
 
 
 def _attacked(attacked: Target, seconds: float, seed: int) -> Tally:
+    """Once through everything, then one random round after the other, each with another seed."""
     tally = Tally()
     over_at = time.monotonic() + seconds
-    attacks = attacked.attacks(tally, seed=seed, cases_per_route=CASES_PER_ROUTE)
-    for one in attacks:
-        one.each_way_once()
-    while (left := int(over_at - time.monotonic())) > 0:
-        for one in attacks:
-            one.at_random(min(SLICE_SECONDS, left // len(attacks) + 1))
+    for one in attacked.attacks(tally, seed=seed, cases_per_route=CASES_PER_ROUTE):
+        _run(one, tally)
+    rounds = (
+        one
+        for number in count(1)
+        for one in attacked.attacks(tally, seed=seed + number, cases_per_route=CASES_PER_ROUTE, boundaries=False)
+    )
+    while time.monotonic() < over_at:
+        _run(next(rounds), tally)
     attacked.require_alive(tally)
     return tally
+
+
+def _run(one: Attack, tally: Tally) -> None:
+    one.run()
+    typer.echo(f"{tally.cases.total():,} requests, {len(tally.found)} found")
 
 
 if __name__ == "__main__":

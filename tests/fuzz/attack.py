@@ -1,16 +1,15 @@
 """Requests that Schemathesis makes from a service's OpenAPI document: right ones, wrong ones, and sequences of both."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
 import orjson
 import schemathesis
-from schemathesis.config import FuzzConfig, SchemathesisConfig
+from schemathesis.config import SchemathesisConfig
 from schemathesis.core.failures import Failure
 from schemathesis.core.transport import Response
 from schemathesis.engine import Status, events, from_schema
-from schemathesis.engine.events import EngineEvent
 from schemathesis.generation.case import Case
 from schemathesis.openapi.checks import RejectedPositiveData
 
@@ -25,11 +24,12 @@ SHORT_OF_STOCK = {"include-operation-id": ["create_order", "adjust_stock"]}
 ONE_VERSION_ONLY = {"include-operation-id": "replace_product"}
 
 
-def _config(seed: int, cases_per_route: int) -> SchemathesisConfig:
+def _config(seed: int, cases_per_route: int, *, boundaries: bool) -> SchemathesisConfig:
     return SchemathesisConfig.from_dict(
         {
             "seed": seed,
             "continue-on-failure": True,
+            "phases": {"coverage": {"enabled": boundaries}},
             "generation": {"max-examples": cases_per_route, "with-security-parameters": False, "database": "none"},
             "checks": {
                 "not_a_server_error": {"expected-statuses": ["2xx", "4xx"]},
@@ -45,27 +45,41 @@ def _config(seed: int, cases_per_route: int) -> SchemathesisConfig:
 
 
 class Attack:
-    """On one `service` that listens at `url`."""
+    """On one `service` that listens at `url`: random requests of each route, then random sequences by links.
+
+    With `boundaries` each boundary of each parameter and member comes first, which is the same whatever the seed.
+    """
 
     def __init__(
-        self, service: str, url: str, callers: Callers, books: Books, tally: Tally, *, seed: int, cases_per_route: int
+        self,
+        service: str,
+        url: str,
+        callers: Callers,
+        books: Books,
+        tally: Tally,
+        *,
+        seed: int,
+        cases_per_route: int,
+        boundaries: bool = True,
     ) -> None:
         self._service = service
         self._callers = callers
         self._books = books
         self._tally = tally
-        self._schema = schemathesis.openapi.from_url(f"{url}/openapi.json", config=_config(seed, cases_per_route))
+        config = _config(seed, cases_per_route, boundaries=boundaries)
+        self._schema = schemathesis.openapi.from_url(f"{url}/openapi.json", config=config)
         paths: Mapping[str, Any] = self._schema.raw_schema["paths"]
-        tally.routes += [self._named(f"{method.upper()} {path}") for path in paths for method in paths[path]]
+        tally.expect(self._named(f"{method.upper()} {path}") for path in paths for method in paths[path])
         self._arm()
 
-    def each_way_once(self) -> None:
-        """Every boundary of every parameter and member, then random requests of each route, then sequences by links."""
-        self._watch(from_schema(self._schema).execute())
-
-    def at_random(self, seconds: int) -> None:
-        """Random sequences of all routes."""
-        self._watch(from_schema(self._schema).fuzz(FuzzConfig(max_time=seconds)))
+    def run(self) -> None:
+        for event in from_schema(self._schema).execute():
+            if isinstance(event, events.ScenarioFinished):
+                self._note(event)
+            elif isinstance(event, events.NonFatalError):
+                self._tally.find(f"{self._named(event.label)}: {event.value!r}"[:300], str(event.info.message))
+            elif isinstance(event, events.FatalError):
+                raise event.exception
 
     def _arm(self) -> None:
         """Hooks are functions that Schemathesis writes on, so no methods."""
@@ -96,16 +110,7 @@ class Attack:
         if response.status_code >= 500:
             self._tally.find(f"{label}: answered {response.status_code}", case.as_curl_command())
 
-    def _watch(self, stream: Iterator[EngineEvent]) -> None:
-        for event in stream:
-            if isinstance(event, events.ScenarioFinished | events.FuzzScenarioFinished):
-                self._note(event)
-            elif isinstance(event, events.NonFatalError):
-                self._tally.find(f"{self._named(event.label)}: {event.value!r}", str(event.info.message))
-            elif isinstance(event, events.FatalError):
-                raise event.exception
-
-    def _note(self, event: "events.ScenarioFinished | events.FuzzScenarioFinished") -> None:
+    def _note(self, event: events.ScenarioFinished) -> None:
         for case_id, checks in event.recorder.checks.items():
             for check in checks:
                 if check.status == Status.FAILURE and check.failure_info is not None:

@@ -29,7 +29,7 @@ class Target:
     def __post_init__(self) -> None:
         self._pids = {name: process.pid for name, process in self.system.processes.items()}
 
-    def attacks(self, tally: Tally, *, seed: int, cases_per_route: int) -> list[Attack]:
+    def attacks(self, tally: Tally, *, seed: int, cases_per_route: int, boundaries: bool = True) -> list[Attack]:
         books = Books(self.system.mysql)
         ports = {service: self.system.layout.api_ports(service)[0] for service in SERVICES}
         return [
@@ -41,6 +41,7 @@ class Target:
                 tally,
                 seed=seed,
                 cases_per_route=cases_per_route,
+                boundaries=boundaries,
             )
             for service, port in ports.items()
         ]

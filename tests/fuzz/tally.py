@@ -14,6 +14,9 @@ class Tally:
     statuses: Counter[int] = field(default_factory=Counter)
     found: dict[str, str] = field(default_factory=dict)
 
+    def expect(self, routes: Iterable[str]) -> None:
+        self.routes += [route for route in routes if route not in self.routes]
+
     def find(self, what: str, example: str) -> None:
         self.found.setdefault(what, example)
 

@@ -12,13 +12,10 @@ from hypothesis import HealthCheck, given, settings
 
 from contracts.streams import FULFILMENT, ORDERING
 from fulfilment.tests.factories import order_placed
-from fuzz.books import Books
 from fuzz.poison import Entry, entries
 from fuzz.run import Target, target
 from fuzz.streams import Reader
 from fuzz.tally import Tally
-from harness.engine import MySQLServer
-from harness.schemas import Schema
 
 SEED = 4711
 CASES_PER_ROUTE = 5
@@ -36,7 +33,7 @@ def test_generated_requests_find_nothing_and_leave_out_no_route(attacked: Target
     tally = Tally()
 
     for attack in attacked.attacks(tally, seed=SEED, cases_per_route=CASES_PER_ROUTE):
-        attack.each_way_once()
+        attack.run()
     attacked.require_alive(tally)
 
     assert not tally.failed, "\n".join(tally.lines())
@@ -99,24 +96,3 @@ def test_a_process_that_was_restarted_is_found(attacked: Target) -> None:
     seen_just_now.require_alive(tally)
 
     assert list(tally.found) == ["ordering-worker-0 ended"]
-
-
-def test_a_route_that_was_never_called_is_a_failure() -> None:
-    tally = Tally(routes=["catalog GET /api/v1/products"])
-
-    assert tally.failed
-    assert "NEVER CALLED: catalog GET /api/v1/products" in tally.lines()
-
-
-def test_a_row_that_a_refused_request_leaves_is_found_and_one_that_is_told_of_is_not(
-    mysql_server: MySQLServer, catalog_schema: Schema, ordering_schema: Schema
-) -> None:
-    books = Books(mysql_server)
-    plant = "INSERT INTO catalog.products (name, price, stock) VALUES ('Laptop', 1, 0)"
-
-    found = []
-    for rows, status, problem in ((1, 201, {}), (1, 422, {}), (1, 400, {"order_id": 1}), (0, 422, {})):
-        mysql_server.execute(";".join([plant] * rows) or "SELECT 1")
-        found.append(books.left_behind(status, problem))
-
-    assert found == [[], ["catalog.products"], [], []]

@@ -105,7 +105,7 @@ def _operations(
 
 def _responses(described: dict[str, Any], route: APIRoute, rule: Rule) -> dict[str, Any]:
     successes = {
-        status: {**response, "description": SUCCESSES[int(status)]}
+        status: {**response, "description": SUCCESSES.get(int(status), response["description"])}
         for status, response in described.items()
         if int(status) < HTTPStatus.BAD_REQUEST
     }
