@@ -51,7 +51,7 @@ class Topology:
             prefix = service.upper()
             variables[f"{prefix}_DATABASE_URL"] = self._database(service, "run", mysql_socket)
             variables[f"{prefix}_MIGRATION_URL"] = self._database(service, "migrate", mysql_socket)
-        variables["CATALOG_ORDERING_TOKENS"] = variables["ORDERING_CATALOG_TOKEN"] = "local-ordering-token"
+        variables["CATALOG_ORDERING_TOKENS"] = variables["ORDERING_CATALOG_TOKEN"] = "local-ordering-token"  # noqa: S105
         for service in WORKERS:
             variables[f"{service.upper()}_OPERATOR_TOKENS"] = "local-operator-token"
             variables[f"{service.upper()}_REDIS_URL"] = f"redis://{self.address('redis')}/0"

@@ -76,7 +76,10 @@ class TooManyRequests(Problem):
 
     def __init__(self, detail: str, seconds: int) -> None:
         super().__init__(detail)
-        self.headers = {"Retry-After": str(seconds)}  # type: ignore[misc] - each has its own
+        self._retry_after = {"Retry-After": str(seconds)}
+
+    def response(self) -> Response:
+        return problem_response(self.status, self.detail, self._retry_after, self.extras)
 
 
 class Unavailable(Problem):

@@ -201,8 +201,9 @@ def list_(
     """Those refused at placing only when asked for. With a `customer` his own."""
     key, value = (orders.c.state, state) if state else (orders.c.listed, True)
     query = select(AN_ORDER)
-    if customer is not None:
-        query = query.where(key == value)
-        key, value = orders.c.customer, customer.encode()
-    page = page_of(query, key, value, orders.c.id, after=after, newest_first=newest_first)
+    if customer is None:
+        page = page_of(query, key, value, orders.c.id, after=after, newest_first=newest_first)
+    else:
+        his = query.where(key == value)
+        page = page_of(his, orders.c.customer, customer.encode(), orders.c.id, after=after, newest_first=newest_first)
     return fetch(connection, page.limit(limit))

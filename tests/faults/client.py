@@ -3,7 +3,8 @@
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from types import ModuleType
+from typing import Any, cast
 
 import httpx
 import orjson
@@ -17,7 +18,7 @@ NOT_ACCEPTED = "The order was not accepted"
 NOTHING_DONE = (NOT_ACCEPTED, "Too many requests are waiting", "The service is not available")
 EARLY_SECONDS = 0.5
 # httpcore imports it at every request, to see whether trio runs. Where it isn't installed Python looks on the disk each time.
-sys.modules.setdefault("trio", None)  # type: ignore[arg-type] - None says that there is none
+sys.modules.setdefault("trio", cast(ModuleType, None))
 
 AWAY = {408, 425, 429, 502, 503, 504}
 

@@ -13,7 +13,7 @@ from faults.children import Breakable
 from faults.keeper import Death
 
 SETTLING_IN_SECONDS = 2.0
-HITS_EACH = 4
+HITS_EACH = 5
 LONGEST_SECONDS = 40.0
 
 
@@ -78,6 +78,7 @@ class Campaign:
         default_factory=lambda: {kind: deque(points) for kind, points in POINTS.items()}
     )
     _replicas: Sequence[str] = ()
+    _hit_by: Counter[str] = field(default_factory=Counter)  # in this storm
     _now: dict[str, Point] = field(default_factory=dict)
     _stimulated: set[str] = field(default_factory=set)
     _listens_since: dict[int, float] = field(default_factory=dict)
@@ -108,6 +109,7 @@ class Campaign:
         name = f"{child.kind} {point.name}"
         if death.why == child.armed_with and death.status == -signal.SIGKILL:
             self.hit[name] += 1
+            self._hit_by[child.name] += 1
         else:
             self._left[child.kind].append(point)
 
@@ -115,20 +117,23 @@ class Campaign:
         """Storm through the points of these replicas; whoever is still armed at the end is killed and starts clean."""
         armed = list(children)
         self._replicas = [child.name for child in armed]
-        began, before = time.monotonic(), self.hit.total()
+        began, self._hit_by = time.monotonic(), Counter()
         for child in armed:
             child.kill()
         while (age := time.monotonic() - began) < LONGEST_SECONDS:
             for child in armed:
                 self._attend(child)
-            enough = self.hit.total() - before >= HITS_EACH * len(armed)
-            if age > seconds and (enough or not any(child.name in self._now for child in armed)):
+            if age > seconds and all(self._has_enough(child) for child in armed):
                 break
             await asyncio.sleep(0.05)
         self._replicas = ()
         for child in armed:
             if child.armed_with:
                 child.kill()
+
+    def _has_enough(self, child: Breakable) -> bool:
+        nothing_left = not self._left[child.kind] and child.name not in self._now
+        return nothing_left or self._hit_by[child.name] >= HITS_EACH
 
     def _attend(self, child: Breakable) -> None:
         point = self._now.get(child.name)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 import pymysql
 
@@ -29,17 +30,38 @@ def hold(mysql: MySQL, product_ids: Sequence[int], seconds: float = HOLD_SECONDS
         connection.rollback()
 
 
-def deadlock(mysql: MySQL, first: int, second: int, times: int) -> None:
-    """The services lock products by id: take the second, wait until somebody holds the first, then want it too."""
-    assert first < second
+def deadlock(mysql: MySQL, times: int) -> None:
+    """Fulfilments are locked by order id. Take the last of some that end together, and want the first when somebody has it."""
     for _ in range(times):
-        with mysql.admin() as connection, connection.cursor() as cursor:
+        with mysql.admin() as connection, mysql.admin() as other, connection.cursor() as cursor:
+            cursor.execute(ENDING_TOGETHER)
+            found = cursor.fetchone()
+            if found is None:
+                time.sleep(BLOCK_SECONDS)
+                continue
+            first, last = found
             cursor.execute("BEGIN")
             cursor.executemany("INSERT INTO outsider.ballast VALUES (%s)", [(n,) for n in range(BALLAST_ROWS)])
-            cursor.execute("SELECT id FROM catalog.products WHERE id = %s FOR UPDATE", [second])
-            time.sleep(BLOCK_SECONDS)
-            cursor.execute("SELECT id FROM catalog.products WHERE id = %s FOR UPDATE", [first])
+            cursor.execute(f"{A_FULFILMENT} FOR UPDATE", [last])
+            give_up_at = time.monotonic() + HOLD_SECONDS
+            while _is_free(other, first) and time.monotonic() < give_up_at:
+                time.sleep(0.01)
+            cursor.execute(f"{A_FULFILMENT} FOR UPDATE", [first])
             connection.rollback()
+
+
+ENDING_TOGETHER = """
+    SELECT MIN(order_id), MAX(order_id) FROM fulfilment.fulfilments WHERE state = 'processing'
+    GROUP BY owner, taken_at HAVING COUNT(*) > 1 ORDER BY taken_at DESC LIMIT 1
+"""
+A_FULFILMENT = "SELECT order_id FROM fulfilment.fulfilments WHERE order_id = %s"
+
+
+def _is_free(connection: "pymysql.Connection[Any]", order_id: int) -> bool:
+    with connection.cursor() as cursor:
+        found: int = cursor.execute(f"{A_FULFILMENT} FOR UPDATE SKIP LOCKED", [order_id])
+    connection.rollback()
+    return found > 0
 
 
 def use_up_connections(mysql: MySQL, seconds: float) -> None:

@@ -8,8 +8,8 @@ from functools import partial
 import orjson
 
 from catalog import manage_products, reserve_stock
-from chassis.web.access import EVERYBODY
 from chassis.database.transactions import Database
+from chassis.web.access import EVERYBODY
 from chassis.web.idempotency import fingerprint
 from contracts.batches import unseal
 from contracts.events import fulfilment_events, ordering_events

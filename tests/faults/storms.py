@@ -163,8 +163,7 @@ class Storms:
         return await self._is_logged("(1205", work)
 
     async def _deadlock(self, _fault: Fault) -> bool:
-        first, second = self.load.products[:2]
-        work = asyncio.to_thread(lock_faults.deadlock, self.system.mysql, first, second, times=3)
+        work = asyncio.to_thread(lock_faults.deadlock, self.system.mysql, times=5)
         return await self._is_logged("(1213", work)
 
     async def _row_held(self, fault: Fault) -> bool:

@@ -37,7 +37,7 @@ def _apart(value: object) -> object:
 
 
 def _one_or_two(secrets: tuple[str, ...]) -> tuple[str, ...]:
-    if not 1 <= len(secrets) <= 2 or not all(secrets):  # noqa: PLR2004
+    if not 1 <= len(secrets) <= 2 or not all(secrets):
         raise ValueError("give one, or two with a comma between them while one replaces the other")
     return secrets
 

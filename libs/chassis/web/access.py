@@ -170,7 +170,7 @@ class Access:
         for route in app.routes:
             if not isinstance(route, APIRoute):
                 continue
-            [method] = route.methods
+            [method] = route.methods or {""}
             rule = rules.pop(f"{method} {route.path}", None)
             if rule is None:
                 raise Unruled(f"There is no rule who may {method} {route.path}")

@@ -1,4 +1,4 @@
-"""The fast path: an ordinary request to one of the busiest routes is answered past FastAPI, which would cost more than the work.
+"""The fast path: an ordinary request to a busy route is answered past FastAPI, which would cost more than the work.
 
 It refuses nothing. A request with anything unusual about it goes to FastAPI, whole, as if nobody had looked at it.
 """

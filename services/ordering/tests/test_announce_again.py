@@ -6,11 +6,11 @@ import pytest
 from redis.asyncio import Redis
 from sqlalchemy import Connection
 
-from chassis.web.access import EVERYBODY
 from chassis.database.transactions import Database
 from chassis.messaging.outbox import Batch
 from chassis.messaging.relay import Relay
 from chassis.problems import Conflict
+from chassis.web.access import EVERYBODY
 from contracts.batches import names
 from contracts.streams import ORDERING, PAYLOAD_FIELD
 from harness.clocks import set_back

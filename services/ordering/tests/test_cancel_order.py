@@ -6,9 +6,9 @@ from functools import partial
 import pytest
 from sqlalchemy import Connection
 
-from chassis.web.access import EVERYBODY, Caller
 from chassis.database.transactions import Database
 from chassis.problems import Conflict, NotFound
+from chassis.web.access import EVERYBODY, Caller
 from harness.threads import at_once
 from ordering.announce_again import announce
 from ordering.cancel_order import ALREADY, StillCancelling, StillPending, TooLate, cancel
@@ -177,7 +177,7 @@ def test_a_crash_leaves_neither_the_wish_nor_its_announcement(database: Database
 def test_a_forced_cancel_says_so_in_its_reminders_too(database: Database) -> None:
     order = an_order(database, State.FAILED)
 
-    database.transact(partial(cancel, forced=True), order.id)
+    database.transact(partial(cancel, forced=True), order.id, EVERYBODY)
     database.transact(announce, order.id, EVERYBODY)
 
     assert [event["forced"] for event in outbox_events(database) if event["type"] == "OrderCancelled"] == [True, True]
@@ -195,7 +195,7 @@ def test_force_is_not_lost_in_a_cancel_without_it_that_is_under_way(database: Da
     database.transact(cancel, order.id, EVERYBODY)
 
     with pytest.raises(StillCancelling):
-        database.transact(partial(cancel, forced=True), order.id)
+        database.transact(partial(cancel, forced=True), order.id, EVERYBODY)
 
     assert the_order(database, order.id).cancel_forced is False
 
@@ -203,6 +203,6 @@ def test_force_is_not_lost_in_a_cancel_without_it_that_is_under_way(database: Da
 def test_force_repeated_gives_the_order_as_it_is(database: Database) -> None:
     order = an_order(database, State.PLACED)
 
-    first, again = (database.transact(partial(cancel, forced=True), order.id) for _ in range(2))
+    first, again = (database.transact(partial(cancel, forced=True), order.id, EVERYBODY) for _ in range(2))
 
     assert first == again

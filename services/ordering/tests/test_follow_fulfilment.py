@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from chassis.web.access import EVERYBODY
 from chassis.database.transactions import Database
+from chassis.web.access import EVERYBODY
 from contracts.events import FulfilmentCancelled, FulfilmentEvent, FulfilmentFailed, OrderFulfilled, Try
 from harness.statements import statements
 from ordering.follow_fulfilment import UnknownOrder

@@ -6,6 +6,7 @@ import pytest
 from redis.asyncio import Redis
 
 from chassis.database.transactions import Database
+from chassis.web.access import EVERYBODY
 from ordering.announce_again import announce
 from ordering.model import State
 from ordering.notice_clock import ClockWatch
@@ -34,7 +35,7 @@ def is_sent_next(database: Database) -> bool:
 async def test_a_clock_set_back_makes_all_that_waits_due(
     database: Database, redis_client: Redis, passed: list[float], back: float, is_due: bool
 ) -> None:
-    database.transact(announce, an_order(database, State.PLACED).id)
+    database.transact(announce, an_order(database, State.PLACED).id, EVERYBODY)
     await notice_loss(database, redis_client)
     put_off(database)
     watch = ClockWatch(database)
@@ -48,7 +49,7 @@ async def test_a_clock_set_back_makes_all_that_waits_due(
 
 
 async def test_a_clock_set_back_is_noticed_once(database: Database, redis_client: Redis, passed: list[float]) -> None:
-    database.transact(announce, an_order(database, State.PLACED).id)
+    database.transact(announce, an_order(database, State.PLACED).id, EVERYBODY)
     watch = ClockWatch(database)
     await watch.look()
     passed[0] = 61.0

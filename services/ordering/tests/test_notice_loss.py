@@ -4,8 +4,8 @@ import pytest
 from redis.asyncio import Redis
 from sqlalchemy import Connection
 
-from chassis.web.access import EVERYBODY
 from chassis.database.transactions import Database
+from chassis.web.access import EVERYBODY
 from contracts.batches import names
 from harness.engine import RedisServer
 from ordering.announce_again import announce

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import pytest
 from sqlalchemy import Connection, text
 
-from chassis.web.access import EVERYBODY
 from chassis.database.transactions import Database
+from chassis.web.access import EVERYBODY
 from contracts.reservations import Difference, HeldLines, StockProof
 from ordering.cancel_order import cancel
 from ordering.catalog_client import CatalogClient

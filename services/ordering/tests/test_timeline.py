@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from chassis.web.access import EVERYBODY
 from chassis.database.transactions import Database
+from chassis.web.access import EVERYBODY
 from contracts.events import OrderFulfilled
 from ordering.cancel_order import cancel
 from ordering.model import State

@@ -8,10 +8,10 @@ import orjson
 import pytest
 from redis.asyncio import Redis
 
-from chassis.web.access import EVERYBODY
 from chassis.database.transactions import Database
 from chassis.messaging import streams
 from chassis.messaging.consumer import Consumer, Entry
+from chassis.web.access import EVERYBODY
 from contracts.batches import seal
 from contracts.events import FulfilmentCancelled, FulfilmentEvent, OrderFulfilled, fulfilment_events
 from contracts.streams import FULFILMENT, PAYLOAD_FIELD
