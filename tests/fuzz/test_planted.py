@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Response, Security
+from fastapi.security import HTTPBearer
 from pydantic import BaseModel
 
 from catalog.tests.serving import serving
@@ -49,6 +50,10 @@ def faulty(mysql_server: MySQLServer) -> Iterator[str]:
         mysql_server.execute(PLANT)
         return Response("{}", 404, media_type="application/json")
 
+    @app.get("/asks-for-a-token", dependencies=[Security(HTTPBearer(scheme_name="token", auto_error=False))])
+    async def looks_at_none() -> dict[str, str]:
+        return {}
+
     with serving(app) as url:
         yield url
 
@@ -62,6 +67,7 @@ def test_each_kind_of_fault_is_found_where_it_is(faulty: str, books: Books, tmp_
         "a GET /crashes: answered 500",
         "a GET /says-what-is-not-declared: Undocumented status code",
         "a POST /refuses-what-is-right: Schema-valid request rejected",
+        "a GET /asks-for-a-token: API accepts requests without authentication",
         "a GET /leaves-a-row: refused, and a row stays in catalog.products",
     } <= tally.found.keys()
 
