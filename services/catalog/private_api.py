@@ -11,7 +11,7 @@ from catalog import prove_stock, reserve_stock
 from chassis.database.transactions import Database
 from chassis.problems import Unavailable
 from chassis.process.gather import Gather
-from chassis.process.logs import Line, about, info_each
+from chassis.process.logs import Line, about, tell_each
 from chassis.web.head import HeadOf
 from chassis.web.metrics import stock_differences
 from chassis.web.paging import PageQuery
@@ -69,7 +69,8 @@ def routes(database: Database, aside: Database) -> APIRouter:
                 results = await _decided(reserve_one, asked)
         except TimeoutError:
             raise GivenUp from None
-        info_each(log, (_told(one) for one, result in zip(asked, results, strict=True) if isinstance(result, bytes)))
+        told = (_told(one) for one, result in zip(asked, results, strict=True) if isinstance(result, bytes))
+        tell_each(log, logging.DEBUG, told)
         _require_any(results)
         outcomes = [_outcome(one, result) for one, result in zip(asked, results, strict=True)]
         return Response(reserve_answer(outcomes), media_type="application/json")

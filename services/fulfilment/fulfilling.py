@@ -9,7 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 from chassis.database.transactions import Database
 from chassis.problems import Unavailable
 from chassis.process.gather import Gather
-from chassis.process.logs import Line, about, info_each
+from chassis.process.logs import Line, about, tell_each
 from fulfilment.fulfil_orders import (
     Failure,
     Lost,
@@ -112,7 +112,7 @@ class Fulfilling:
             still_held = [row for row in rows if self._waits(row)]
             for row in still_held:
                 del self._waiting[row.order_id]
-        info_each(log, (_processed(row) for row, end in zip(held, ends, strict=True) if end is True))
+        tell_each(log, logging.INFO, (_processed(row) for row, end in zip(held, ends, strict=True) if end is True))
         for row, end in zip(held, ends, strict=True):
             if isinstance(end, Exception) and row in still_held:
                 self._work(row, self._work_off(row, ended=end))
@@ -130,7 +130,7 @@ class Fulfilling:
                 elif not isinstance(ended, Unavailable):
                     raise ended
                 if await insist(self._complete, held):
-                    info_each(log, [_processed(held)])
+                    tell_each(log, logging.INFO, [_processed(held)])
             except Lost:
                 return
             except Exception as error:  # noqa: BLE001 - whatever a step raises is a failed try, and so is an end refused

@@ -17,7 +17,7 @@ from chassis.database.rows import folded
 from chassis.database.transactions import Database
 from chassis.problems import Unavailable
 from chassis.process.gather import Gather
-from chassis.process.logs import Line, about, info_each
+from chassis.process.logs import Line, about, tell_each
 from contracts.events import OrderPlaced
 from contracts.reservations import REFUSALS, Outcome, Reservation, Result, to_json
 from ordering.accept_orders import NewOrder, PerhapsAccepted
@@ -120,7 +120,7 @@ async def decide_together(database: Database, verdicts: Sequence[Verdict]) -> li
         decided = await database.run(decide_pending, verdicts)
     except NotPending:
         decided = await database.run(decide, verdicts)
-    info_each(log, (_told(order) for order in decided if order.state is not State.PENDING))
+    tell_each(log, logging.DEBUG, (_told(order) for order in decided if order.state is not State.PENDING))
     return decided
 
 

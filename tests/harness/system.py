@@ -131,7 +131,10 @@ def running(
         known = {"MYSQL_PORT": mysql.port, "REDIS_PORT": redis.port}
         layout = Layout.on_free_ports(directory, replicas, Addresses.SHARED, **known)
         processes = layout.processes(life, Child, lambda service, role: [sys.executable, "-m", service, role])
-        variables = layout.topology.environment(mysql.secrets) | {"FULFILMENT_PROCESSING_SECONDS": str(step_seconds)}
+        variables = layout.topology.environment(mysql.secrets) | {
+            "FULFILMENT_PROCESSING_SECONDS": str(step_seconds),
+            "LOG_LEVEL": "DEBUG",  # all that may be said
+        }
         for process in processes:
             process.environment = {**variables, **(issuer.environment() if issuer else {}), **environment}
         life.enter_context(servers.started(servers.gateway(layout.gateway())))

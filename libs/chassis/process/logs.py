@@ -56,10 +56,10 @@ def about(order_id: int, request_id: str | None) -> dict[str, Any]:
     return {"order_id": order_id, "request_id": request_id}
 
 
-def info_each(log: logging.Logger, lines: Iterable[Line]) -> None:
-    """All in one write."""
-    if log.isEnabledFor(logging.INFO) and (each := list(lines)):
-        log.info("\n".join(line.message for line in each), extra={"each": each})
+def tell_each(log: logging.Logger, level: int, lines: Iterable[Line]) -> None:
+    """All in one write. What isn't told is not even made up."""
+    if log.isEnabledFor(level) and (each := list(lines)):
+        log.log(level, "\n".join(line.message for line in each), extra={"each": each})
 
 
 class _Text(logging.Formatter):

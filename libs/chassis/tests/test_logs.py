@@ -38,7 +38,7 @@ def objects(script: str, form: str = "json") -> list[dict[str, Any]]:
 
 
 def test_each_of_many_messages_is_a_line_with_its_own_beginning() -> None:
-    lines = [line.partition(" INFO ")[2] for line in printed(f"logs.info_each(log, [{FIRST}, {SECOND}])")]
+    lines = [line.partition(" INFO ")[2] for line in printed(f"logs.tell_each(log, logging.INFO, [{FIRST}, {SECOND}])")]
 
     assert [line.split("] ")[1] for line in lines] == ["Order #1 Processed", "Order #2 Processed"]
     assert all(line.strip().startswith("a process[") for line in lines)
@@ -46,7 +46,7 @@ def test_each_of_many_messages_is_a_line_with_its_own_beginning() -> None:
 
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_of_no_messages_nothing_is_written(form: str) -> None:
-    assert printed("logs.info_each(log, [])", form) == []
+    assert printed("logs.tell_each(log, logging.INFO, [])", form) == []
 
 
 @pytest.mark.parametrize("end", ["\\n", "\\r", "\\x85", "\\u2028", "\\x1b[2K"])
@@ -59,7 +59,7 @@ def test_a_line_end_in_a_message_begins_no_line_of_its_own(end: str) -> None:
 
 def test_for_machines_each_line_is_an_object() -> None:
     first, second, other = objects(
-        f"logs.info_each(log, [{FIRST}, {SECOND}])\nlog.warning('%s', 'two\\nlines \\ud800', extra=logs.about(3, 'b'))"
+        f"logs.tell_each(log, logging.INFO, [{FIRST}, {SECOND}])\nlog.warning('%s', 'two\\nlines \\ud800', extra=logs.about(3, 'b'))"
     )
 
     said_by = {"process": "a process", "pid": first["pid"], "logger": "somebody"}
