@@ -39,6 +39,13 @@ demo *arguments: _venv
 ops *arguments: _venv
     @exec {{ bin }}/python -m local.ops "$@"
 
+# See from outside whether a system may face the internet: `./justw production-check https://shop.example`
+[group('run')]
+[no-exit-message]
+[positional-arguments]
+production-check *arguments: _venv
+    @exec {{ bin }}/python -m ops.production_check "$@"
+
 # Forget all data of the system
 [group('run')]
 [no-exit-message]

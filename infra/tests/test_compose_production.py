@@ -64,5 +64,5 @@ def test_no_secret_of_development_is_left(name: str) -> None:
     here = CONTAINERS.get(name, {}).get("environment", {})
     secret = re.compile(r"\$\{(\w*(?:TOKEN|PASSWORD|SECRET)\w*):-")
 
-    kept = {key for key, value in there.items() if secret.search(value) and ":?" not in here.get(key, "")}
+    kept = {key for key, value in there.items() if secret.search(value or "") and ":?" not in here.get(key, "")}
     assert kept == set()

@@ -27,7 +27,8 @@ from chassis.web.paging import PageQuery, followed, link_next
 from chassis.web.routes import public_router
 
 PRODUCTS = "/api/v1/products"
-OF_A_PRODUCT = ("read_product", "replace_product", "adjust_stock", "list_stock_movements", "delete_product")
+# Not its movements: those of a product that is sold no more can still be read.
+OF_A_PRODUCT = ("read_product", "replace_product", "adjust_stock", "delete_product")
 
 Answer = TypeVar("Answer", bound=BaseModel)
 

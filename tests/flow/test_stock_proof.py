@@ -16,14 +16,8 @@ CHANGE = "UPDATE catalog.products SET stock = stock + {} WHERE id = {}"
 
 @pytest.fixture
 def operator(system: System) -> Iterator[httpx.Client]:
-<<<<<<< HEAD
     url = f"http://{system.layout.topology.address('ordering')}"
     headers = {"Authorization": f"Bearer {system.mysql.secrets.value('OPS_TOKEN')}"}
-=======
-    topology = system.layout.topology
-    url, token = f"http://{topology.address('ordering')}", topology.environment()["ORDERING_OPERATOR_TOKENS"]
-    headers = {"Authorization": f"Bearer {token}"}
->>>>>>> sec-B
     with httpx.Client(base_url=url, headers=headers, timeout=60) as client:
         yield client
 

@@ -79,14 +79,13 @@ def test_an_order_carries_the_id_of_its_request_everywhere(system: System, redis
 
 def test_what_an_operator_does_by_hand_has_his_name(system: System) -> None:
     address = f"http://{system.layout.topology.address('ordering')}"
-    environment = {
-        "OPS_ORDERING_URL": address,
-        "OPS_TOKEN": system.mysql.secrets.value("OPS_TOKEN"),
-        "OPS_PERSON": "Alice the 1st",
-    }
+    token = system.mysql.secrets.value("OPS_TOKEN")
+    environment = {"OPS_ORDERING_URL": address, "OPS_TOKEN": token, "OPS_PERSON": "Alice the 1st"}
     ops = [sys.executable, "-m", "ops", "dead-letters", "discard", "ordering", "4711"]
 
-    subprocess.run(ops, env=os.environ | {"PYTHONPATH": str(ROOT / "infra")} | environment, check=True, timeout=60)
+    subprocess.run(
+        ops, env=os.environ | {"PYTHONPATH": f"{ROOT / 'infra'}:{ROOT / 'libs'}"} | environment, check=True, timeout=60
+    )
 
     assert "DELETE /private/dead-letters/4711 by operator Alice_the_1st" in system.logs("ordering-api")
 

@@ -10,13 +10,14 @@ from redis import Redis
 from chassis.web.access import Role
 from fuzz.attack import Attack
 from fuzz.books import Books
-from fuzz.callers import Callers, Issuer
+from fuzz.callers import Callers
 from fuzz.tally import Tally
 from harness.system import System, running
 from local.topology import HOST, SERVICES
 
 # Whoever plays ordering towards catalog makes up ids of orders. Those of real ones begin far from what he thinks of.
 FIRST_ORDER = 4_711_000_000_000
+LIMITS = {"ORDERING_ORDERS_PER_CUSTOMER_PER_MINUTE": "0"}  # one customer sends thousands
 
 
 @dataclass
@@ -66,7 +67,7 @@ class Target:
 
 @contextmanager
 def target(directory: Path) -> Iterator[Target]:
-    issuer = Issuer.in_directory(directory)
-    with running(directory, replicas=1, environment=issuer.environment()) as system:
+    with running(directory, replicas=1, secured=True, environment=LIMITS) as system:
+        assert system.issuer is not None
         system.mysql.execute(f"ALTER TABLE ordering.orders AUTO_INCREMENT = {FIRST_ORDER}")
-        yield Target(system, Callers(issuer, system.layout.topology.environment(system.mysql.secrets)))
+        yield Target(system, Callers(system.issuer, system.mysql.secrets))

@@ -11,10 +11,12 @@ from pydantic import BaseModel
 from catalog.tests.serving import serving
 from fuzz.attack import Attack
 from fuzz.books import Books
-from fuzz.callers import Callers, Issuer
+from fuzz.callers import Callers
 from fuzz.tally import Tally
 from harness.engine import MySQLServer
 from harness.schemas import Schema
+from local.development_issuer import DevelopmentIssuer
+from local.secrets import Secrets
 
 PLANT = "INSERT INTO catalog.products (name, price, stock) VALUES ('Laptop', 1, 0)"
 
@@ -61,7 +63,9 @@ def faulty(mysql_server: MySQLServer) -> Iterator[str]:
 def test_each_kind_of_fault_is_found_where_it_is(faulty: str, books: Books, tmp_path: Path) -> None:
     tally = Tally()
 
-    Attack("a", faulty, Callers(Issuer.in_directory(tmp_path), {}), books, tally, seed=1, cases_per_route=2).run()
+    Attack(
+        "a", faulty, Callers(DevelopmentIssuer(tmp_path), Secrets(tmp_path)), books, tally, seed=1, cases_per_route=2
+    ).run()
 
     assert {
         "a GET /crashes: answered 500",

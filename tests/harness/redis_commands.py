@@ -31,5 +31,6 @@ def _read(words: tuple[Any, ...]) -> tuple[str, str]:
         command = f"client|{str(words[1]).lower()}"
     if command in WITHOUT_KEY | GREETING:
         return "", command
-    key = words[words.index(b"STREAMS") + 1] if command == "xreadgroup" else words[1]
+    place = {"xreadgroup": words.index(b"STREAMS") + 1 if b"STREAMS" in words else 0, "eval": 3}.get(command, 1)
+    key = words[place]
     return key.decode() if isinstance(key, bytes) else str(key), command

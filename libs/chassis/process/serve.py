@@ -108,6 +108,6 @@ def _complaint(error: ValidationError, service: str) -> str:
     """What doesn't fit together is said as it is; of a single setting only its name, since its value may be a secret."""
     together = [e["msg"].removeprefix("Value error, ") for e in error.errors() if not e["loc"]]
     prefix = "auth" if error.title == "AuthSettings" else service
-    single = [str(e["loc"][0]) for e in error.errors() if e["loc"]]
-    names = ", ".join(name if name.isupper() else f"{prefix}_{name}".upper() for name in single)
+    single = sorted(str(e["loc"][0]) for e in error.errors() if e["loc"])
+    names = ", ".join(name.upper() if name.lower() == "environment" else f"{prefix}_{name}".upper() for name in single)
     return "; ".join([*together, *([f"these settings are missing or wrong: {names}"] if names else [])])

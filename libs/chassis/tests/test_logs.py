@@ -59,7 +59,8 @@ def test_a_line_end_in_a_message_begins_no_line_of_its_own(end: str) -> None:
 
 def test_for_machines_each_line_is_an_object() -> None:
     first, second, other = objects(
-        f"logs.tell_each(log, logging.INFO, [{FIRST}, {SECOND}])\nlog.warning('%s', 'two\\nlines \\ud800', extra=logs.about(3, 'b'))"
+        f"logs.tell_each(log, logging.INFO, [{FIRST}, {SECOND}])\n"
+        f"log.warning('%s', 'two\\nlines \\ud800', extra=logs.about(3, 'b'))"
     )
 
     said_by = {"process": "a process", "pid": first["pid"], "logger": "somebody"}

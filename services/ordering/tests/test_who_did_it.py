@@ -69,7 +69,7 @@ async def test_an_order_stays_of_its_first_request_whoever_finishes_it(
 async def test_a_decided_order_is_logged_with_its_request(
     client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.DEBUG)
 
     placed = await place(client, "r-1")
 
@@ -96,7 +96,7 @@ async def test_a_cancel_keeps_its_own_request_and_tells_that_of_its_order(
 async def test_an_operator_is_known_by_name(
     client: httpx.AsyncClient, database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.DEBUG)
     named, nameless = (an_order(database, State.FAILED) for _ in range(2))
     credential = {"Authorization": f"Bearer {TOKEN}"}
 
