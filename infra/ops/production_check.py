@@ -17,8 +17,15 @@ import jwt
 from ops.client import Refused
 
 PORTS_OF_OURS = (3306, 3307, 6379, 6380, 8101, 8102, 8103, 8120, 8130)
-FOR_STAFF = (("POST", "/api/v1/products"), ("PUT", "/api/v1/products/1"), ("DELETE", "/api/v1/products/1"))
-FOR_SOMEBODY = (("GET", "/api/v1/orders"), ("POST", "/api/v1/orders"), ("POST", "/api/v1/orders/1/cancel"))
+# There is nothing under this id, and none of these requests has a body: should one get through, it changes nothing.
+NOTHING = 2**63 - 1
+FOR_STAFF = (
+    ("POST", "/api/v1/products"),
+    ("PUT", f"/api/v1/products/{NOTHING}"),
+    ("DELETE", f"/api/v1/products/{NOTHING}"),
+    ("POST", f"/api/v1/orders/{NOTHING}/redrive"),
+)
+FOR_SOMEBODY = (("GET", "/api/v1/orders"), ("POST", "/api/v1/orders"), ("POST", f"/api/v1/orders/{NOTHING}/cancel"))
 PRIVATE = ("/private/stock-proof", "/private/dead-letters", "/metrics", "/readyz")
 HEADERS = ("strict-transport-security", "x-content-type-options", "content-security-policy", "referrer-policy")
 PATIENCE_SECONDS = 5.0

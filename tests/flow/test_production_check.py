@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.system import System, running
+from harness.system import System, running, wait_until
 from ops.client import Refused
 from ops.production_check import check
 
@@ -13,6 +13,21 @@ from ops.production_check import check
 def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     with running(tmp_path_factory.mktemp("secured"), replicas=1, secured=True) as system:
         yield system
+
+
+def books(system: System) -> list[tuple[object, ...]]:
+    """All that requests can change."""
+    changing = {
+        "catalog": ("products", "stock_movements", "reservations"),
+        "ordering": ("orders", "order_steps"),
+        "fulfilment": ("fulfilments",),
+    }
+    return [
+        row
+        for schema, tables in changing.items()
+        for table in tables
+        for row in system.mysql.execute(f"SELECT * FROM {schema}.{table}")
+    ]
 
 
 def complaints(system: System) -> dict[str, list[str]]:
@@ -39,6 +54,17 @@ def test_of_an_open_system_it_says_that_everybody_may_do_everything(system: Syst
         "GET /api/v1/orders without a token is answered 200, not 401"
         in found["Nobody orders or manages anything without a token"]
     )
+
+
+def test_it_changes_nothing_where_everybody_may_do_everything(system: System) -> None:
+    product_id = system.product(stock=2)
+    order_id = system.order(product_id)
+    wait_until(lambda: system.order_state(order_id) == "fulfilled")
+    before = books(system)
+
+    complaints(system)
+
+    assert books(system) == before
 
 
 def test_a_port_that_is_open_is_named(secured: System, monkeypatch: pytest.MonkeyPatch) -> None:
