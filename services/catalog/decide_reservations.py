@@ -7,6 +7,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from pydantic import TypeAdapter
+
 from contracts.reservations import LimitReached, Line, Outcome, PricedLine, Reservation, Result, Shortage
 
 
@@ -37,6 +39,16 @@ class CountedLine(PricedLine):
     """
 
     limit_epoch: int | None = None
+
+
+@dataclass
+class CountedLines:
+    """As much of a recorded outcome as is given back."""
+
+    lines: list[CountedLine]
+
+
+COUNTED_LINES = TypeAdapter(CountedLines)
 
 
 def decide(

@@ -13,7 +13,6 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 import orjson
-from pydantic import TypeAdapter
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -28,7 +27,7 @@ from sqlalchemy import (
 )
 
 from catalog.customer_purchases import change, purchases
-from catalog.decide_reservations import CountedLine, Shelf, Tally, decide, tallied, tallies
+from catalog.decide_reservations import COUNTED_LINES, CountedLine, Shelf, Tally, decide, tallied, tallies
 from catalog.model import MovementKind, ReservationState, products, reservations, stock_movements
 from chassis.database.rows import array_of, insert
 from chassis.process.logs import about
@@ -36,19 +35,8 @@ from contracts.reservations import RESERVATION, Outcome, Reservation, Result, to
 
 log = logging.getLogger(__name__)
 
-
 Answers = dict[int, tuple[Reservation, bytes]]
 Holding = tuple[Reservation, list[CountedLine]]
-
-
-@dataclass
-class CountedLines:
-    """As much of a recorded outcome as is given back."""
-
-    lines: list[CountedLine]
-
-
-COUNTED_LINES = TypeAdapter(CountedLines)
 
 
 class Seen(NamedTuple):

@@ -118,7 +118,9 @@ def build(settings: Settings | None = None) -> FastAPI:
         lifespan,
         {"database": database.ping},
         settings.auth.access(RULES, {"operator": settings.operator_tokens}),
-        _public(database, aside, limit, stages(database, catalog), settings.placing_seconds),
+        _placing(limit, stages(database, catalog), settings.placing_seconds),
+        _reads(database, aside),
+        _changes(database),
         private_api.routes(database, aside, catalog, client),
         _health(
             {
@@ -163,10 +165,8 @@ def _new_order(body: OrderBody, head: Head) -> NewOrder:
     )
 
 
-def _public(database: Database, aside: Database, limit: CallLimit, placing: Stages, within_seconds: float) -> APIRouter:
-    """`aside` is for what may take its time, so that placing never waits for a connection."""
+def _placing(limit: CallLimit, placing: Stages, within_seconds: float) -> APIRouter:
     router = public_router(ORDERS)
-    read: Gather[int, Order] = Gather(lambda ids: database.run(orders.read, ids))
 
     @router.post(
         "",
@@ -179,6 +179,14 @@ def _public(database: Database, aside: Database, limit: CallLimit, placing: Stag
         """Place an order. The same `Idempotency-Key` leads to the same order, however often it is sent."""
         await limit.admit(head.caller.id)
         return placement_answer(await place(_new_order(body, head), placing, head.within(within_seconds)))
+
+    return router
+
+
+def _reads(database: Database, aside: Database) -> APIRouter:
+    """`aside` is for what may take its time, so that placing never waits for a connection."""
+    router = public_router(ORDERS)
+    read: Gather[int, Order] = Gather(lambda ids: database.run(orders.read, ids))
 
     @router.get("", operation_id="list_orders", responses=answers(200, "Link"))
     async def list_(
@@ -204,23 +212,30 @@ def _public(database: Database, aside: Database, limit: CallLimit, placing: Stag
         """An order as it stands."""
         return view(orders.visible(await read(order_id), caller))
 
+    @router.get("/{order_id}/timeline", operation_id="read_timeline")
+    async def read_timeline(order_id: PathId, caller: CallerOf) -> list[StepView]:
+        """Every step of an order so far, oldest first."""
+        return await aside.run(timeline, order_id, caller)
+
+    return router
+
+
+def _changes(database: Database) -> APIRouter:
+    """Both are idempotent by themselves, so a key is checked but needs no keeping."""
+    router = public_router(ORDERS)
+
     @router.post(
         "/{order_id}/cancel", operation_id="cancel_order", responses={**refusals(409), 202: {"model": OrderView}}
     )
     async def cancel_one(order_id: PathId, head: HeadOf, response: Response) -> OrderView:
-        """Ask to cancel an order. It is idempotent by itself, so a key is checked but needs no keeping."""
+        """Ask to cancel an order. Whether it comes in time is seen in its state."""
         order = await database.run(cancel, order_id, head.caller)
         response.status_code = status_of(order)
         return view(order)
 
     @router.post("/{order_id}/redrive", operation_id="redrive_order", responses=refusals(409))
     async def redrive_one(order_id: PathId, head: HeadOf) -> OrderView:
-        """Give a failed order another chance. Idempotent as cancelling is."""
+        """Give a failed order another chance."""
         return view(await database.run(redrive, order_id, head.caller))
-
-    @router.get("/{order_id}/timeline", operation_id="read_timeline")
-    async def read_timeline(order_id: PathId, caller: CallerOf) -> list[StepView]:
-        """Every step of an order so far, oldest first."""
-        return await aside.run(timeline, order_id, caller)
 
     return router
